@@ -1,0 +1,46 @@
+"""What behaviour can and cannot reveal about an agent's objective, and which environment to try next."""
+
+from __future__ import annotations
+
+import importlib
+from typing import TYPE_CHECKING, Any
+
+__version__ = "0.1.0"
+
+if TYPE_CHECKING:
+    from irl_ident import agents, builders, design, evidence, figures, identified, planning, rewards
+    from irl_ident.environment import Environment
+    from irl_ident.identified import assess, identify
+
+_NAMES = {
+    "Environment": "irl_ident.environment",
+    "identify": "irl_ident.identified",
+    "assess": "irl_ident.identified",
+}
+_ROOMS = {"agents", "builders", "design", "evidence", "figures", "identified", "planning", "rewards"}
+
+__all__ = [
+    "Environment",
+    "agents",
+    "assess",
+    "builders",
+    "design",
+    "evidence",
+    "figures",
+    "identified",
+    "identify",
+    "planning",
+    "rewards",
+]
+
+
+def __getattr__(name: str) -> Any:
+    if name in _NAMES:
+        return getattr(importlib.import_module(_NAMES[name]), name)
+    if name in _ROOMS:
+        return importlib.import_module(f"irl_ident.{name}")
+    raise AttributeError(f"module 'irl_ident' has no attribute {name!r}")
+
+
+def __dir__() -> list[str]:
+    return [*__all__, "__version__"]

@@ -1,0 +1,315 @@
+"""Environments: Markov decision processes without a reward.
+
+An environment is ``(S, A, T, g, mu)``: states, actions, transitions ``T[s, a, s'] = P(s' | s, a)``, discount ``g`` and
+initial distribution ``mu`` (Amin & Singh 2016, section 2, who call it an environment so that the objective can be kept
+apart from it).  The transitions are held as one sparse matrix with a row for every state-action pair, so that for a
+reward ``r`` of shape (S, A) and values ``V`` of shape (S,)
+
+    Q = r + (continuation @ V).reshape(S, A),      continuation = g T with row ``s * A + a``.
+
+Episodes end in *absorbing* states, those that every action keeps.  With ``g < 1`` an absorbing state goes on collecting
+its reward for ever; with ``g = 1`` it collects it once and the episode is over (its rows of ``continuation`` are 0), which
+needs a proof that every policy reaches an absorbing state: :class:`Environment` looks for one and refuses without it.
+"""
+
+from __future__ import annotations
+
+import hashlib
+from collections.abc import Sequence
+from dataclasses import dataclass, field
+from functools import cached_property
+from typing import TYPE_CHECKING, Any
+
+import numpy as np
+import numpy.typing as npt
+from scipy import sparse
+
+if TYPE_CHECKING:
+    import gymnasium
+
+Array = npt.NDArray[np.float64]
+Mask = npt.NDArray[np.bool_]
+
+ROW_SUM_TOLERANCE = 1e-8
+"""How far a row of transition probabilities may sum from 1."""
+
+
+@dataclass(frozen=True, eq=False)
+class Environment:
+    """A Markov decision process without a reward.
+
+    Parameters
+    ----------
+    transitions : array (S, A, S), sparse (S * A, S), or sequence of A arrays or sparse matrices (S, S)
+        Probabilities of the next state.  A three-dimensional array is indexed ``[s, a, s']``; a sparse matrix has row
+        ``s * A + a``; a sequence holds one matrix ``[s, s']`` for each action.  Kept as ``scipy.sparse.csr_array`` of shape
+        (S * A, S), never changed afterwards.
+    discount : float
+        In [0, 1).  1 is accepted when every policy is bound to reach an absorbing state.
+    initial : array (S,), optional
+        Probabilities of the first state; uniform when not given.
+    states, actions : sequence of str, optional
+        Names, unique; ``s0, s1, ...`` and ``a0, a1, ...`` when not given.
+
+    Raises
+    ------
+    ValueError
+        Names the argument, the place and the value at fault.  Nothing is repaired.
+
+    Examples
+    --------
+    >>> import numpy as np
+    >>> stay_or_go = np.array([[[1.0, 0.0], [0.0, 1.0]], [[0.0, 1.0], [0.0, 1.0]]])
+    >>> env = Environment(stay_or_go, discount=0.9, states=["here", "there"], actions=["stay", "go"])
+    >>> env
+    Environment(2 states, 2 actions, discount 0.9)
+    >>> env.absorbing
+    array([False,  True])
+    """
+
+    transitions: sparse.csr_array
+    discount: float
+    initial: Array = None  # type: ignore[assignment]
+    states: tuple[str, ...] = field(default=None, kw_only=True)  # type: ignore[assignment]
+    actions: tuple[str, ...] = field(default=None, kw_only=True)  # type: ignore[assignment]
+
+    def __post_init__(self) -> None:
+        rows = _rows(self.transitions)
+        n_states = rows.shape[1]
+        n_actions = rows.shape[0] // n_states
+        _check_rows(rows, n_actions)
+        set_field = object.__setattr__
+        set_field(self, "transitions", rows)
+        set_field(self, "states", _names("states", self.states, "s", n_states))
+        set_field(self, "actions", _names("actions", self.actions, "a", n_actions))
+        set_field(self, "discount", _checked_discount(self.discount))
+        set_field(self, "initial", _checked_initial(self.initial, n_states))
+        if self.discount == 1:
+            self._check_termination()
+
+    @property
+    def n_states(self) -> int:
+        """Number of states, S."""
+        return len(self.states)
+
+    @property
+    def n_actions(self) -> int:
+        """Number of actions, A."""
+        return len(self.actions)
+
+    @cached_property
+    def absorbing(self) -> Mask:
+        """States that every action keeps, (S,)."""
+        own = np.repeat(np.arange(self.n_states), self.n_actions)
+        entries = self.transitions.tocoo()
+        leaves = np.bincount(entries.row[entries.col != own[entries.row]], minlength=own.size) > 0
+        return ~leaves.reshape(self.n_states, self.n_actions).any(axis=1)
+
+    @cached_property
+    def continuation(self) -> sparse.csr_array:
+        """Discounted transitions, sparse (S * A, S); with discount 1 the rows of absorbing states are 0."""
+        if self.discount < 1:
+            return sparse.csr_array(self.discount * self.transitions)
+        moving = sparse.diags_array(np.repeat(~self.absorbing, self.n_actions).astype(float))
+        kept = sparse.csr_array(moving @ self.transitions)
+        kept.eliminate_zeros()
+        return kept
+
+    @cached_property
+    def shaping(self) -> sparse.csr_array:
+        """The matrix B with ``(B V)[s * A + a] = V(s) - continuation[s * A + a] @ V``, sparse (S * A, S).
+
+        Its range is the set of potential shapings of this environment (Ng, Harada & Russell 1999).
+        """
+        own = np.repeat(np.arange(self.n_states), self.n_actions)
+        ones = sparse.csr_array((np.ones(own.size), (np.arange(own.size), own)), shape=self.transitions.shape)
+        return sparse.csr_array(ones - self.continuation)
+
+    @cached_property
+    def digest(self) -> str:
+        """SHA-256 of everything that makes this environment, names included: equal for equal environments."""
+        rows = self.transitions
+        parts: list[Any] = [rows.indptr.astype("<i8"), rows.indices.astype("<i8"), rows.data.astype("<f8")]
+        parts += [np.array([self.discount], "<f8"), self.initial.astype("<f8")]
+        total = hashlib.sha256()
+        for part in parts:
+            total.update(np.ascontiguousarray(part).tobytes())
+        total.update("\0".join((*self.states, "", *self.actions)).encode())
+        return total.hexdigest()
+
+    def dense(self) -> Array:
+        """Transitions as an array (S, A, S)."""
+        return self.transitions.toarray().reshape(self.n_states, self.n_actions, self.n_states)
+
+    def backup(self, values: Array) -> Array:
+        """Discounted expected next value of ``values`` (S,), as (S, A)."""
+        return (self.continuation @ values).reshape(self.n_states, self.n_actions)
+
+    def __repr__(self) -> str:
+        return f"Environment({self.n_states} states, {self.n_actions} actions, discount {self.discount:g})"
+
+    def __reduce__(self) -> tuple[Any, ...]:
+        return _rebuild, (self.transitions, self.discount, self.initial, self.states, self.actions)
+
+    @classmethod
+    def from_gymnasium(cls, env: str | gymnasium.Env[Any, Any], discount: float) -> Environment:
+        """Read the transition table of a Gymnasium environment.
+
+        Parameters
+        ----------
+        env : str or gymnasium.Env
+            An id such as ``"FrozenLake-v1"``, or an environment whose ``unwrapped.P`` is the table
+            ``P[s][a] = [(probability, next state, reward, terminated), ...]``.
+        discount : float
+            As for :class:`Environment`.
+
+        Returns
+        -------
+        Environment
+            A state that is entered by a terminating transition becomes absorbing: whatever the table lists there is
+            replaced by staying.  Where such a state can also be entered, or started in, without termination, it keeps its
+            moves, and terminating transitions lead instead to an absorbing state ``"terminated"`` that is added last.
+            Rewards are left out; :func:`irl_ident.rewards.base_objective` reads them.
+        """
+        from irl_ident.gymnasium_tables import environment_from_table
+
+        return environment_from_table(env, discount)
+
+    def to_gymnasium(self, reward: Array, *, max_episode_steps: int | None = None) -> gymnasium.Env[np.int64, np.int64]:
+        """Make a Gymnasium environment that pays ``reward``.
+
+        Parameters
+        ----------
+        reward : array (S, A)
+            Paid for taking action ``a`` in state ``s``.
+        max_episode_steps : int, optional
+            After so many steps an episode is truncated; never when not given.
+
+        Returns
+        -------
+        gymnasium.Env
+            ``Discrete(S)`` observations and ``Discrete(A)`` actions.  An episode terminates on entering an absorbing
+            state, so what an absorbing state would pay is never collected there: a reward that is not 0 in absorbing
+            states raises ``ValueError``.
+        """
+        from irl_ident.gymnasium_tables import TabularEnv
+
+        return TabularEnv(self, reward, max_episode_steps=max_episode_steps)
+
+    def _check_termination(self) -> None:
+        """Refuse unless every policy reaches an absorbing state with probability 1.
+
+        A policy can avoid them for ever exactly when some set of other states is closed under a choice of actions: the
+        largest such set is found by removing, until nothing changes, states with no action that surely stays in it.
+        """
+        remaining = ~self.absorbing
+        entries = self.transitions.tocoo()
+        while True:
+            escapes = np.bincount(entries.row[~remaining[entries.col]], minlength=self.transitions.shape[0]) > 0
+            stays = ~escapes.reshape(self.n_states, self.n_actions)
+            kept = remaining & stays.any(axis=1)
+            if (kept == remaining).all():
+                break
+            remaining = kept
+        if remaining.any():
+            state = int(np.argmax(remaining))
+            action = int(np.argmax(stays[state]))
+            raise ValueError(
+                f"discount: 1 needs every policy to end in an absorbing state, but from state {self.states[state]!r} action "
+                f"{self.actions[action]!r} can be followed by actions that never do; use a discount below 1"
+            )
+
+
+def _rebuild(
+    transitions: sparse.csr_array, discount: float, initial: Array, states: tuple[str, ...], actions: tuple[str, ...]
+) -> Environment:
+    return Environment(transitions, discount, initial, states=states, actions=actions)
+
+
+def _rows(transitions: Any) -> sparse.csr_array:
+    """Bring every accepted form of ``transitions`` to one sparse matrix (S * A, S), sharing nothing with the input."""
+    if sparse.issparse(transitions):
+        rows = sparse.csr_array(transitions, dtype=float, copy=True)
+        if rows.shape[1] == 0 or rows.shape[0] == 0 or rows.shape[0] % rows.shape[1]:
+            raise ValueError(f"transitions: a sparse matrix should have shape (S * A, S), this one has {rows.shape}")
+    elif isinstance(transitions, np.ndarray):
+        if transitions.ndim != 3 or transitions.shape[0] != transitions.shape[2] or 0 in transitions.shape:
+            raise ValueError(f"transitions: an array should have shape (S, A, S), this one has {transitions.shape}")
+        rows = sparse.csr_array(transitions.reshape(-1, transitions.shape[2]).astype(float))
+    elif isinstance(transitions, Sequence) and not isinstance(transitions, str) and len(transitions):
+        rows = _interleaved(transitions)
+    else:
+        raise ValueError(
+            "transitions: should be an array (S, A, S), a sparse matrix (S * A, S) or a sequence of A matrices (S, S), "
+            f"not {type(transitions).__name__}"
+        )
+    rows.sum_duplicates()
+    rows.eliminate_zeros()
+    return rows
+
+
+def _interleaved(per_action: Sequence[Any]) -> sparse.csr_array:
+    """Stack A matrices (S, S) into one with row ``s * A + a``."""
+    matrices = [sparse.csr_array(m, dtype=float) if sparse.issparse(m) else np.asarray(m, float) for m in per_action]
+    n_states = matrices[0].shape[0] if matrices[0].ndim else 0
+    for action, matrix in enumerate(matrices):
+        if n_states == 0 or matrix.shape != (n_states, n_states):
+            raise ValueError(
+                f"transitions: a sequence should hold one (S, S) matrix for each action; action {action} has shape "
+                f"{matrix.shape}" + ("" if action == 0 else f", action 0 has {matrices[0].shape}")
+            )
+    stacked = sparse.csr_array(sparse.vstack([sparse.csr_array(m) for m in matrices], format="csr"))
+    order = np.arange(len(matrices) * n_states).reshape(len(matrices), n_states).T.ravel()
+    return sparse.csr_array(stacked[order])
+
+
+def _check_rows(rows: sparse.csr_array, n_actions: int) -> None:
+    """Refuse entries that are not probabilities and rows that do not sum to 1."""
+    bad = ~np.isfinite(rows.data) | (rows.data < 0)
+    if bad.any():
+        entry = int(np.argmax(bad))
+        row = int(np.searchsorted(rows.indptr, entry, side="right")) - 1
+        state, action = divmod(row, n_actions)
+        raise ValueError(
+            f"transitions[{state}, {action}, {rows.indices[entry]}] is {rows.data[entry]!r}: should be a finite probability >= 0"
+        )
+    sums = rows.sum(axis=1)
+    off = np.abs(sums - 1) > ROW_SUM_TOLERANCE
+    if off.any():
+        state, action = divmod(int(np.argmax(off)), n_actions)
+        raise ValueError(f"transitions[{state}, {action}] sums to {float(sums[np.argmax(off)])!r}: should sum to 1")
+
+
+def _names(argument: str, names: Sequence[str] | None, letter: str, count: int) -> tuple[str, ...]:
+    if names is None:
+        return tuple(f"{letter}{i}" for i in range(count))
+    given = tuple(str(name) for name in names)
+    if len(given) != count:
+        raise ValueError(f"{argument}: {len(given)} names were given for {count} {argument}")
+    if len(set(given)) != count:
+        twice = next(name for name in given if given.count(name) > 1)
+        raise ValueError(f"{argument}: the name {twice!r} is given more than once; names should be unique")
+    return given
+
+
+def _checked_discount(discount: float) -> float:
+    value = float(discount)
+    if not 0 <= value <= 1:
+        raise ValueError(f"discount: was {discount!r}, should be in [0, 1), or 1 where every policy terminates")
+    return value
+
+
+def _checked_initial(initial: npt.ArrayLike | None, n_states: int) -> Array:
+    if initial is None:
+        return np.full(n_states, 1 / n_states)
+    given = np.array(initial, dtype=float)
+    if given.shape != (n_states,):
+        raise ValueError(f"initial: should have shape ({n_states},), was {given.shape}")
+    bad = ~np.isfinite(given) | (given < 0)
+    if bad.any():
+        place = int(np.argmax(bad))
+        raise ValueError(f"initial[{place}] is {float(given[place])!r}: should be a finite probability >= 0")
+    if abs(given.sum() - 1) > ROW_SUM_TOLERANCE:
+        raise ValueError(f"initial: sums to {float(given.sum())!r}, should sum to 1")
+    given.setflags(write=False)
+    return given
