@@ -221,14 +221,14 @@ class TransitionRewards(RewardFamily):
         return sparse.csr_array((rows.data, (rows.row, columns)), shape=(rows.shape[0], self.dim))
 
     def representational(self, discounts: Iterable[float]) -> dict[str, Array]:  # noqa: D102
-        """Constants, and the potentials that shape at every one of ``discounts`` (none when they differ).
+        """Constants, and the potentials that shape at every one of ``discounts`` (none when they differ or are 1).
 
         At a common discount g the potential ``f = 1`` shapes by the constant ``g - 1``, so potentials are listed modulo
         the constant potential where that is named already.
         """
         rates = set(discounts)
         named = _constants(np.ones(self.dim), rates)
-        if len(rates) == 1 and self.n_states > 1:
+        if len(rates) == 1 and max(rates) < 1 and self.n_states > 1:
             (g,) = rates
             shape = (self.n_states, self.n_actions, self.n_states, self.n_states)
             here = np.broadcast_to(np.eye(self.n_states)[:, None, None, :], shape)
