@@ -1,0 +1,138 @@
+"""The two containers of a tree of named values: JSON, and NumPy's zip of arrays.
+
+A tree is held flat: its keys are paths joined by ``/``, its values words, numbers, tuples of words or arrays (lists, when they
+were read from JSON).  The format that is built on this is described in :mod:`irl_ident.evidence.files`.
+"""
+
+from __future__ import annotations
+
+import hashlib
+import io
+import json
+import zipfile
+import zlib
+from pathlib import Path
+from typing import Any, NoReturn
+
+import numpy as np
+from numpy.lib import format as npy
+
+Tree = dict[str, Any]
+"""Values by path."""
+
+
+def pack(tree: Tree, path: Path) -> bytes:
+    """Bytes of ``tree`` in the container that the suffix of ``path`` asks for."""
+    if path.suffix == ".json":
+        return _pack_json(tree)
+    if path.suffix == ".npz":
+        return _pack_npz(tree)
+    raise ValueError(f"path: {path} should end in .npz or .json")
+
+
+def unpack(packed: bytes) -> Tree:
+    """The tree in ``packed``; ``ValueError`` when there is none or it is damaged."""
+    return _unpack_npz(packed) if packed[:2] == b"PK" else _unpack_json(packed)
+
+
+def _pack_json(tree: Tree) -> bytes:
+    nested: dict[str, Any] = {}
+    for path, value in tree.items():
+        *above, last = path.split("/")
+        branch = nested
+        for part in above:
+            branch = branch.setdefault(part, {})
+        branch[last] = value.tolist() if isinstance(value, np.ndarray) else value
+    for name in ("environments", "evidence"):
+        if name in nested:
+            nested[name] = list(nested[name].values())
+    return json.dumps({**nested, "sha256": _sha256(nested)}, allow_nan=False).encode("ascii")
+
+
+def _unpack_json(packed: bytes) -> Tree:
+    try:
+        nested = json.loads(packed.decode("utf-8"), object_pairs_hook=_no_key_twice, parse_constant=_refuse)
+    except UnicodeDecodeError as error:
+        raise ValueError("file: is neither an .npz nor JSON text") from error
+    except json.JSONDecodeError as error:
+        raise ValueError(f"file: is damaged or is not JSON: {error}") from error
+    except RecursionError as error:
+        raise ValueError("file: is nested too deeply to be of this format") from error
+    if not isinstance(nested, dict):
+        raise ValueError("format: is missing, this JSON is not an object")
+    stated = nested.pop("sha256", None)
+    if stated is not None and stated != _sha256(nested):
+        raise ValueError("sha256: does not match, the file was altered; remove this key if that was meant")
+    tree: Tree = {}
+    _flatten(nested, "", tree)
+    return tree
+
+
+def _flatten(branch: Any, prefix: str, tree: Tree) -> None:
+    for key, value in branch.items():
+        path = prefix + key
+        if "/" in key:
+            raise ValueError(f"{path}: is not a key of this format")
+        if isinstance(value, dict):
+            _flatten(value, path + "/", tree)
+        elif isinstance(value, list) and value and all(isinstance(part, dict) for part in value):
+            for place, part in enumerate(value):
+                _flatten(part, f"{path}/{place}/", tree)
+        else:
+            tree[path] = value
+
+
+def _sha256(nested: dict[str, Any]) -> str:
+    text = json.dumps(nested, sort_keys=True, separators=(",", ":"))
+    return hashlib.sha256(text.encode("ascii")).hexdigest()
+
+
+def _no_key_twice(pairs: list[tuple[str, Any]]) -> dict[str, Any]:
+    found: dict[str, Any] = {}
+    for key, value in pairs:
+        if key in found:
+            raise ValueError(f"{key}: is given twice")
+        found[key] = value
+    return found
+
+
+def _refuse(constant: str) -> NoReturn:
+    raise ValueError(f"file: holds {constant}, should hold finite numbers only")
+
+
+def _pack_npz(tree: Tree) -> bytes:
+    arrays: dict[str, Any] = {}
+    for path, value in tree.items():
+        array = np.asarray(value)
+        if array.dtype.kind == "U" and any("\0" in word for word in array.ravel().tolist() + _given_words(value)):
+            raise ValueError(f"{path}: a name holds the character NUL, which cannot be stored")
+        arrays[path] = array
+    buffer = io.BytesIO()
+    np.savez_compressed(buffer, **arrays)
+    return buffer.getvalue()
+
+
+def _given_words(value: Any) -> list[str]:
+    return list(value) if isinstance(value, tuple) else []
+
+
+def _unpack_npz(packed: bytes) -> Tree:
+    """Read every member whole, which checks its checksum, before any of it is interpreted."""
+    tree: Tree = {}
+    name = "file"
+    try:
+        with zipfile.ZipFile(io.BytesIO(packed)) as archive:
+            for member in archive.infolist():
+                name = member.filename
+                if not name.endswith(".npy") or member.compress_type not in (zipfile.ZIP_STORED, zipfile.ZIP_DEFLATED):
+                    raise ValueError(f"{name}: is not an array of an .npz")
+                name = name.removesuffix(".npy")
+                if name in tree:
+                    raise ValueError(f"{name}: is given twice")
+                content = io.BytesIO(archive.read(member))
+                tree[name] = npy.read_array(content, allow_pickle=False)
+    except (zipfile.BadZipFile, zlib.error, EOFError, OSError, RuntimeError, MemoryError) as error:
+        raise ValueError(f"{name}: the archive is damaged: {error}") from error
+    except ValueError as error:
+        raise ValueError(str(error) if str(error).startswith(name) else f"{name}: {error}") from error
+    return tree

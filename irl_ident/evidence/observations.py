@@ -1,0 +1,304 @@
+"""The kinds of observation: policies, trajectories and counts, as frozen objects that copy and check what they are given."""
+
+from __future__ import annotations
+
+from collections.abc import Iterator, Sequence
+from dataclasses import dataclass
+from typing import Any, Literal, get_args
+
+import numpy as np
+import numpy.typing as npt
+
+from irl_ident.environment import ROW_SUM_TOLERANCE, Array, Environment, Mask
+
+Integers = npt.NDArray[np.int64]
+Shows = Literal["all", "some"]
+
+PADDING = -1
+"""Fills the places of states and actions after the end of an episode."""
+
+
+@dataclass(frozen=True, eq=False)
+class Policy:
+    """What an agent does in each state.
+
+    Parameters
+    ----------
+    probabilities : array (S, A)
+        Each row sums to 1, or is 0 throughout where the agent was not observed.
+    shows : {"all", "some"}
+        ``"all"``: in an observed state the actions with positive probability are *all* that are optimal there, so that the
+        others are known to be worse.  ``"some"``: they are optimal, and others may be as well.
+
+    Raises
+    ------
+    ValueError
+        For another shape, entries that are no probabilities, or rows that sum to neither 0 nor 1.
+
+    Examples
+    --------
+    >>> Policy([[0.5, 0.5], [0.0, 0.0]], shows="some").observed
+    array([ True, False])
+    """
+
+    probabilities: Array
+    shows: Shows = "all"
+
+    def __post_init__(self) -> None:
+        given = np.array(self.probabilities, dtype=float)
+        if given.ndim != 2 or 0 in given.shape:
+            raise ValueError(f"probabilities: should have shape (S, A), was {given.shape}")
+        bad = ~np.isfinite(given) | (given < 0)
+        if bad.any():
+            state, action = (int(i) for i in np.argwhere(bad)[0])
+            raise ValueError(
+                f"probabilities[{state}, {action}] is {float(given[state, action])!r}: should be a finite probability >= 0"
+            )
+        sums = given.sum(axis=1)
+        off = (np.abs(sums - 1) > ROW_SUM_TOLERANCE) & (sums != 0)
+        if off.any():
+            state = int(np.argmax(off))
+            raise ValueError(
+                f"probabilities[{state}] sums to {float(sums[state])!r}: should sum to 1, or to 0 where nothing was observed"
+            )
+        if self.shows not in get_args(Shows):
+            raise ValueError(f'shows: was {self.shows!r}, should be "all" or "some"')
+        given.setflags(write=False)
+        object.__setattr__(self, "probabilities", given)
+
+    @property
+    def observed(self) -> Mask:
+        """States in which the agent was observed, (S,)."""
+        return self.probabilities.any(axis=1)
+
+    def check(self, env: Environment) -> None:
+        """Raise ``ValueError`` unless this is a policy for ``env``."""
+        _check_shape("probabilities", self.probabilities, env)
+
+    def __repr__(self) -> str:
+        n_states, n_actions = self.probabilities.shape
+        seen = int(self.observed.sum())
+        return f"Policy({n_states} states, {n_actions} actions, {seen} observed, shows {self.shows!r})"
+
+
+@dataclass(frozen=True, eq=False)
+class Counts:
+    """How often each action was taken in each state.
+
+    Parameters
+    ----------
+    counts : array (S, A)
+        Whole numbers, 0 or more.
+
+    Raises
+    ------
+    ValueError
+        For another shape or other entries.
+    """
+
+    counts: Integers
+
+    def __post_init__(self) -> None:
+        given = np.asarray(self.counts)
+        if given.ndim != 2 or 0 in given.shape:
+            raise ValueError(f"counts: should have shape (S, A), was {given.shape}")
+        if given.dtype.kind not in "iuf":
+            raise ValueError(f"counts: should be whole numbers, was an array of {given.dtype}")
+        whole = np.zeros(given.shape, dtype=np.int64)
+        fits = np.isfinite(given) & (given >= 0) & (given < 2.0**62)
+        whole[fits] = given[fits].astype(np.int64)
+        bad = ~fits | (whole != given)
+        if bad.any():
+            state, action = (int(i) for i in np.argwhere(bad)[0])
+            raise ValueError(
+                f"counts[{state}, {action}] is {given[state, action].item()!r}: should be a whole number >= 0"
+            )
+        whole.setflags(write=False)
+        object.__setattr__(self, "counts", whole)
+
+    def check(self, env: Environment) -> None:
+        """Raise ``ValueError`` unless these are counts for ``env``."""
+        _check_shape("counts", self.counts, env)
+
+    def __repr__(self) -> str:
+        n_states, n_actions = self.counts.shape
+        return f"Counts({n_states} states, {n_actions} actions, {int(self.counts.sum())} choices)"
+
+
+@dataclass(frozen=True, eq=False)
+class Trajectories:
+    """Episodes of states and actions.
+
+    Parameters
+    ----------
+    states : array (N, H + 1) or N sequences
+        Visited states, one more than actions: the last is the state in which the episode ends.
+    actions : array (N, H) or N sequences
+        Chosen actions.
+    lengths : array (N,), optional
+        Numbers of actions.  When not given, each sequence counts in full, except that rows of an array end where -1
+        begins.  When given, whatever ``states`` and ``actions`` hold after the end of an episode is ignored.
+
+    Attributes
+    ----------
+    states : array (N, H + 1)
+        With H the length of the longest episode; -1 after the end.
+    actions : array (N, H)
+        -1 after the end.
+    lengths : array (N,)
+
+    Raises
+    ------
+    ValueError
+        When there is no episode, or numbers of states and actions do not go together, or an entry is no index.
+
+    Examples
+    --------
+    >>> seen = Trajectories([[0, 1, 2], [0, 0]], [[1, 1], [0]])
+    >>> seen
+    Trajectories(2 episodes, 3 steps)
+    >>> seen.actions
+    array([[ 1,  1],
+           [ 0, -1]])
+    """
+
+    states: Integers
+    actions: Integers
+    lengths: Integers = None  # type: ignore[assignment]
+
+    def __post_init__(self) -> None:
+        states = _episodes("states", self.states)
+        actions = _episodes("actions", self.actions)
+        if len(actions) == 0 or len(states) != len(actions):
+            raise ValueError(
+                f"states: should hold one sequence for each episode, at least one; has {len(states)} and actions {len(actions)}"
+            )
+        lengths = _lengths(self.lengths, states, actions)
+        padded_states = np.full((len(states), int(lengths.max()) + 1), PADDING, dtype=np.int64)
+        padded_actions = np.full((len(actions), int(lengths.max())), PADDING, dtype=np.int64)
+        for episode, length in enumerate(lengths):
+            padded_states[episode, : length + 1] = states[episode][: length + 1]
+            padded_actions[episode, :length] = actions[episode][:length]
+        steps = np.arange(padded_states.shape[1])
+        _check_indices("states", padded_states, steps <= lengths[:, None])
+        _check_indices("actions", padded_actions, steps[:-1] < lengths[:, None])
+        for name, array in (("states", padded_states), ("actions", padded_actions), ("lengths", lengths)):
+            array.setflags(write=False)
+            object.__setattr__(self, name, array)
+
+    def __len__(self) -> int:
+        return len(self.lengths)
+
+    def __iter__(self) -> Iterator[tuple[Integers, Integers]]:
+        for states, actions, length in zip(self.states, self.actions, self.lengths, strict=True):
+            yield states[: length + 1], actions[:length]
+
+    @property
+    def taken(self) -> Mask:
+        """Where a step was taken, (N, H)."""
+        mask: Mask = self.actions != PADDING
+        return mask
+
+    def steps(self) -> tuple[Integers, Integers, Integers]:
+        """All steps of all episodes in order: states, actions and next states, each (sum of lengths,)."""
+        taken = self.taken
+        return self.states[:, :-1][taken], self.actions[taken], self.states[:, 1:][taken]
+
+    def check(self, env: Environment) -> None:
+        """Raise ``ValueError`` unless ``env`` has these states and actions and all steps are possible in it.
+
+        The error names the first episode and step at fault.  The first state of an episode may be any: an observer can
+        start looking anywhere.
+        """
+        for argument, array, count in (("states", self.states, env.n_states), ("actions", self.actions, env.n_actions)):
+            beyond = array >= count
+            if beyond.any():
+                episode, step = (int(i) for i in np.argwhere(beyond)[0])
+                raise ValueError(
+                    f"{argument}: episode {episode}, step {step}: {int(array[episode, step])} should be below {count}, the "
+                    f"number of {argument} of the environment"
+                )
+        states, actions, arrivals = self.steps()
+        impossible = _probability(env, states * env.n_actions + actions, arrivals) == 0
+        if impossible.any():
+            first = int(np.argmax(impossible))
+            episode, step = (int(i) for i in np.argwhere(self.taken)[first])
+            raise ValueError(
+                f"states: episode {episode}, step {step}: action {env.actions[actions[first]]!r} never leads from state "
+                f"{env.states[states[first]]!r} to {env.states[arrivals[first]]!r} in this environment"
+            )
+
+    def __repr__(self) -> str:
+        return f"Trajectories({len(self)} episodes, {int(self.lengths.sum())} steps)"
+
+
+def _check_shape(argument: str, array: npt.NDArray[Any], env: Environment) -> None:
+    if array.shape != (env.n_states, env.n_actions):
+        raise ValueError(
+            f"{argument}: should have shape ({env.n_states}, {env.n_actions}) in this environment, was {array.shape}"
+        )
+
+
+def _episodes(argument: str, given: Any) -> list[npt.NDArray[Any]]:
+    """One array for each episode, whole numbers all."""
+    if not isinstance(given, (np.ndarray, Sequence)) or isinstance(given, str):
+        raise ValueError(f"{argument}: should be an array or a sequence of sequences, was {type(given).__name__}")
+    episodes = [np.asarray(episode) for episode in given]
+    for number, episode in enumerate(episodes):
+        if episode.ndim != 1 or (episode.size and episode.dtype.kind not in "iu"):
+            raise ValueError(
+                f"{argument}: episode {number} should be a sequence of whole numbers, was an array of {episode.dtype} with "
+                f"shape {episode.shape}"
+            )
+    return episodes
+
+
+def _lengths(given: npt.ArrayLike | None, states: list[npt.NDArray[Any]], actions: list[npt.NDArray[Any]]) -> Integers:
+    """Numbers of steps, checked against the numbers of states and actions there are."""
+    if given is None:
+        lengths = np.array([_before_padding(episode) for episode in actions], dtype=np.int64)
+        ends = np.array([_before_padding(episode) for episode in states], dtype=np.int64)
+        wrong = ends != lengths + 1
+        if wrong.any():
+            episode = int(np.argmax(wrong))
+            raise ValueError(
+                f"states: episode {episode} has {ends[episode]} states and {lengths[episode]} actions: should have one state "
+                "more than actions"
+            )
+        return lengths
+    lengths = np.array(given)
+    if lengths.shape != (len(actions),) or lengths.dtype.kind not in "iu":
+        raise ValueError(f"lengths: should be {len(actions)} whole numbers, one for each episode")
+    room = np.array([min(len(s) - 1, len(a)) for s, a in zip(states, actions, strict=True)])
+    wrong = (lengths < 0) | (lengths > room)
+    if wrong.any():
+        episode = int(np.argmax(wrong))
+        raise ValueError(f"lengths[{episode}] is {lengths[episode]}: should be between 0 and {room[episode]}")
+    return lengths.astype(np.int64)
+
+
+def _before_padding(episode: npt.NDArray[Any]) -> int:
+    """Number of entries before the padding that fills the rest."""
+    filled = np.flatnonzero(episode != PADDING)
+    return int(filled[-1]) + 1 if filled.size else 0
+
+
+def _check_indices(argument: str, padded: Integers, inside: Mask) -> None:
+    bad = (padded < 0) & inside
+    if bad.any():
+        episode, step = (int(i) for i in np.argwhere(bad)[0])
+        raise ValueError(
+            f"{argument}: episode {episode}, step {step}: is {padded[episode, step]}, should be an index >= 0"
+        )
+
+
+def _probability(env: Environment, rows: Integers, columns: Integers) -> Array:
+    """Entries of the transitions at (rows, columns), by search in the visited rows alone."""
+    if rows.size == 0:
+        return np.zeros(0)
+    visited, place = np.unique(rows, return_inverse=True)
+    kept = env.transitions[visited]
+    keys = np.repeat(np.arange(visited.size, dtype=np.int64), np.diff(kept.indptr)) * env.n_states + kept.indices
+    wanted = place.astype(np.int64) * env.n_states + columns
+    found = np.minimum(np.searchsorted(keys, wanted), keys.size - 1)
+    return np.where(keys[found] == wanted, kept.data[found], 0.0)
