@@ -1,16 +1,16 @@
 """Agents with known mesa-objectives: each plans its own objective in whatever environment it is put.
 
-With ``r = family.reward(env, theta)``, ``Q`` its optimal state-action values and ``n(s)`` the number of optimal actions,
+With ``r = family.reward(env, theta)``, ``Q`` its optimal state-action values, ``n(s)`` the number of optimal actions,
 
-=====================  ==================================================================================================
+=====================  ===============================================================================================
 :class:`Optimal`       ``pi(a|s) = [a optimal in s] / n(s)``
-:class:`SoftOptimal`   ``pi(a|s) = exp((Q_b(s,a) - V_b(s)) / b)``, ``V_b(s) = b log sum_a exp(Q_b(s,a) / b)``: maximum causal
-                       entropy at temperature b (Ziebart, Bagnell & Dey 2010)
+:class:`SoftOptimal`   ``pi(a|s) = exp((Q_b(s,a) - V_b(s)) / b)``, ``V_b(s) = b log sum_a exp(Q_b(s,a) / b)``: maximum
+                       causal entropy at temperature b (Ziebart, Bagnell & Dey 2010)
 :class:`Boltzmann`     ``pi(a|s)`` in proportion to ``exp(Q(s,a) / b)``: plans as if it will act optimally, then errs
                        (Ramachandran & Amir 2007)
 :class:`Noisy`         ``(1 - epsilon)`` times Optimal's, plus ``epsilon / A``
 :class:`ShortSighted`  optimal for the first step of the next ``horizon`` steps, planned afresh at every step
-=====================  ==================================================================================================
+=====================  ===============================================================================================
 """
 
 from __future__ import annotations

@@ -1,7 +1,7 @@
 """Episodes of a policy: all of them step together, and each draw looks only at the stored entries of a row.
 
-A choice from row ``i`` of a sparse matrix of probabilities takes the running sum of all stored entries, adds ``u`` times the
-row's own sum to the running sum before the row, and finds by bisection the entry in which that falls (inversion).
+A choice from row ``i`` of a sparse matrix of probabilities takes the running sum of all stored entries, adds ``u``
+times the row's own sum to the running sum before the row, and finds by bisection the entry in which that falls.
 """
 
 from __future__ import annotations

@@ -14,9 +14,9 @@ and everything that reads evidence does so through :func:`shown` (which actions 
 (:mod:`irl_ident.evidence.files` has the format), :func:`to_imitation` and :func:`from_imitation` exchange trajectories
 with the ``imitation`` library.
 
-Nothing is assumed about absorbing states.  Under a reward on states alone all actions are alike there and showing one says
-nothing; under a reward on state-action pairs an action shown in an absorbing state does say something, so a policy that
-never had to act there should leave those rows empty.
+Nothing is assumed about absorbing states.  Under a reward on states alone all actions are alike there, and showing one
+says nothing; under a reward on state-action pairs an action shown in an absorbing state does say something, so a policy
+that never had to act there should leave those rows empty.
 """
 
 from irl_ident.evidence.files import Contents, load, load_environments, read, save, save_environments, write

@@ -1,7 +1,7 @@
 """The two containers of a tree of named values: JSON, and NumPy's zip of arrays.
 
-A tree is held flat: its keys are paths joined by ``/``, its values words, numbers, tuples of words or arrays (lists, when they
-were read from JSON).  The format that is built on this is described in :mod:`irl_ident.evidence.files`.
+A tree is held flat: its keys are paths joined by ``/``, its values words, numbers, tuples of words or arrays (lists,
+when they were read from JSON).  The format that is built on this is described in :mod:`irl_ident.evidence.files`.
 """
 
 from __future__ import annotations

@@ -3,40 +3,40 @@
 A file is a tree of named values, in one of two containers:
 
 * ``.json``: the tree as JSON; arrays are (nested) lists; no NaN or infinity; no key twice.
-* ``.npz``: NumPy's zip of arrays; a value's name is its path in the tree, joined by ``/`` (``environments/0/discount``);
-  numbers and words are arrays without dimensions; nothing is pickled.
+* ``.npz``: NumPy's zip of arrays; a value's name is its path in the tree, joined by ``/``
+  (``environments/0/discount``); numbers and words are arrays without dimensions; nothing is pickled.
 
 The container is told by the content, not by the name.  Version 1 of the tree (S states, A actions, N stored entries):
 
-====================================  ======================================================================================
-``format``                            ``"irl_ident"``
-``version``                           1
-``sha256``                            JSON only, optional: of the tree without this key, as JSON with sorted keys and without
-                                      spaces (zip has its own checksums)
-``environments/i/shape``              S, A
-``environments/i/discount``           number in [0, 1]
-``environments/i/indptr``             S * A + 1 whole numbers: transitions in compressed sparse rows, row ``s * A + a``
-``environments/i/indices``            N next states
-``environments/i/data``               N probabilities
-``environments/i/transitions``        (S, A, S) probabilities: may stand instead of the three before
-``environments/i/initial``            S probabilities; optional (uniform)
-``environments/i/states``             S names; optional (``s0``, ``s1``, ...)
-``environments/i/actions``            A names; optional (``a0``, ``a1``, ...)
-``evidence/j/environment``            index ``i`` of the environment that it was seen in
-``evidence/j/kind``                   ``"policy"``, ``"trajectories"`` or ``"counts"``
-``evidence/j/probabilities``          policy: (S, A); rows of 0 where nothing was observed
-``evidence/j/shows``                  policy: ``"all"`` or ``"some"`` of the optimal actions
-``evidence/j/counts``                 counts: (S, A) whole numbers
-``evidence/j/lengths``                trajectories: number of actions of each episode
-``evidence/j/states``                 trajectories: the states of all episodes end to end, one more than actions in each
-``evidence/j/actions``                trajectories: the actions of all episodes end to end.  In JSON both may be lists of one
-                                      list for each episode; ``lengths`` is then left out
-``family/kind``                       ``"state"``, ``"state-action"``, ``"transition"`` or ``"linear"``; ``family`` is optional
-``family/n_states``                   but for linear families
-``family/n_actions``                  for state-action and transition families
-``family/features``                   (S, A, d), for linear families
-``family/names``                      d names, optional, for linear families
-====================================  ======================================================================================
+================================  ======================================================================================
+``format``                        ``"irl_ident"``
+``version``                       1
+``sha256``                        JSON only, optional: of the tree without this key, as JSON with sorted keys and
+                                  without spaces (zip has its own checksums)
+``environments/i/shape``          S, A
+``environments/i/discount``       number in [0, 1]
+``environments/i/indptr``         S * A + 1 whole numbers: transitions in compressed sparse rows, row ``s * A + a``
+``environments/i/indices``        N next states
+``environments/i/data``           N probabilities
+``environments/i/transitions``    (S, A, S) probabilities: may stand instead of the three before
+``environments/i/initial``        S probabilities; optional (uniform)
+``environments/i/states``         S names; optional (``s0``, ``s1``, ...)
+``environments/i/actions``        A names; optional (``a0``, ``a1``, ...)
+``evidence/j/environment``        index ``i`` of the environment that it was seen in
+``evidence/j/kind``               ``"policy"``, ``"trajectories"`` or ``"counts"``
+``evidence/j/probabilities``      policy: (S, A); rows of 0 where nothing was observed
+``evidence/j/shows``              policy: ``"all"`` or ``"some"`` of the optimal actions
+``evidence/j/counts``             counts: (S, A) whole numbers
+``evidence/j/lengths``            trajectories: number of actions of each episode
+``evidence/j/states``             trajectories: the states of all episodes end to end, one more than actions in each
+``evidence/j/actions``            trajectories: the actions of all episodes end to end.  In JSON both may be lists
+                                  of one list for each episode; ``lengths`` is then left out
+``family/kind``                   ``"state"``, ``"state-action"``, ``"transition"`` or ``"linear"``; optional
+``family/n_states``               but for linear families
+``family/n_actions``              for state-action and transition families
+``family/features``               (S, A, d), for linear families
+``family/names``                  d names, optional, for linear families
+================================  ======================================================================================
 
 Indices i and j count from 0 without gaps.  A file without evidence is a list of environments, such as an experimenter's
 candidates.  Unknown keys are errors.  Whatever is written is read again bit by bit: floats are written to JSON in the
@@ -271,12 +271,13 @@ def _environment(fields: Fields) -> Environment:
         transitions: Any = fields.floats("transitions", (n_states, n_actions, n_states))
     else:
         transitions = _rows(fields, n_states, n_actions)
-    initial = fields.floats("initial", (n_states,)) if "initial" in fields else None
-    states = fields.words("states") if "states" in fields else None
-    actions = fields.words("actions") if "actions" in fields else None
+    given: dict[str, Any] = {}
+    if "initial" in fields:
+        given["initial"] = fields.floats("initial", (n_states,))
+    given |= {key: fields.words(key) for key in ("states", "actions") if key in fields}
     fields.done()
     with fields.located():
-        return Environment(transitions, discount, initial, states=states, actions=actions)
+        return Environment(transitions, discount, **given)
 
 
 def _rows(fields: Fields, n_states: int, n_actions: int) -> sparse.csr_array:
@@ -324,8 +325,8 @@ def _trajectories(fields: Fields) -> Trajectories:
     steps = sum(int(length) for length in lengths)
     if lengths.size == 0 or lengths.min() < 0 or steps != actions.size or steps + lengths.size != states.size:
         raise ValueError(
-            f"lengths: should be numbers >= 0 that sum to the number of actions ({actions.size}), and each episode should have "
-            f"one state more than actions ({states.size} states, {lengths.size} episodes)"
+            f"lengths: should be numbers >= 0 that sum to the number of actions ({actions.size}), and each episode "
+            f"should have one state more than actions ({states.size} states, {lengths.size} episodes)"
         )
     ends = np.cumsum(lengths)[:-1]
     return Trajectories(np.split(states, ends + np.arange(1, lengths.size)), np.split(actions, ends), lengths)

@@ -29,8 +29,8 @@ def to_imitation(env: Environment, trajectories: Trajectories, reward: Array | N
     Returns
     -------
     list of imitation.data.types.Trajectory
-        Observations and actions are integers, as of ``Discrete`` spaces; ``terminal`` where an episode ends in an absorbing
-        state, so that an episode that was cut off counts as cut off.
+        Observations and actions are integers, as of ``Discrete`` spaces; ``terminal`` where an episode ends in an
+        absorbing state, so that an episode that was cut off counts as cut off.
 
     Raises
     ------

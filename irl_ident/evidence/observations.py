@@ -1,4 +1,4 @@
-"""The kinds of observation: policies, trajectories and counts, as frozen objects that copy and check what they are given."""
+"""The kinds of observation: policies, trajectories and counts, which copy and check what they are given."""
 
 from __future__ import annotations
 
@@ -14,11 +14,14 @@ from irl_ident.environment import ROW_SUM_TOLERANCE, Array, Environment, Mask
 Integers = npt.NDArray[np.int64]
 Shows = Literal["all", "some"]
 
+Episodes = npt.NDArray[Any] | Sequence[npt.ArrayLike]
+"""An array with a row for each episode, or a sequence for each."""
+
 PADDING = -1
 """Fills the places of states and actions after the end of an episode."""
 
 
-@dataclass(frozen=True, eq=False)
+@dataclass(frozen=True, eq=False, init=False)
 class Policy:
     """What an agent does in each state.
 
@@ -27,8 +30,8 @@ class Policy:
     probabilities : array (S, A)
         Each row sums to 1, or is 0 throughout where the agent was not observed.
     shows : {"all", "some"}
-        ``"all"``: in an observed state the actions with positive probability are *all* that are optimal there, so that the
-        others are known to be worse.  ``"some"``: they are optimal, and others may be as well.
+        ``"all"``: in an observed state the actions with positive probability are *all* that are optimal there, so that
+        the others are known to be worse.  ``"some"``: they are optimal, and others may be as well.
 
     Raises
     ------
@@ -44,27 +47,28 @@ class Policy:
     probabilities: Array
     shows: Shows = "all"
 
-    def __post_init__(self) -> None:
-        given = np.array(self.probabilities, dtype=float)
+    def __init__(self, probabilities: npt.ArrayLike, shows: Shows = "all") -> None:
+        given = np.array(probabilities, dtype=float)
         if given.ndim != 2 or 0 in given.shape:
             raise ValueError(f"probabilities: should have shape (S, A), was {given.shape}")
         bad = ~np.isfinite(given) | (given < 0)
         if bad.any():
             state, action = (int(i) for i in np.argwhere(bad)[0])
-            raise ValueError(
-                f"probabilities[{state}, {action}] is {float(given[state, action])!r}: should be a finite probability >= 0"
-            )
+            fault = float(given[state, action])
+            raise ValueError(f"probabilities[{state}, {action}] is {fault!r}: should be a finite probability >= 0")
         sums = given.sum(axis=1)
         off = (np.abs(sums - 1) > ROW_SUM_TOLERANCE) & (sums != 0)
         if off.any():
             state = int(np.argmax(off))
             raise ValueError(
-                f"probabilities[{state}] sums to {float(sums[state])!r}: should sum to 1, or to 0 where nothing was observed"
+                f"probabilities[{state}] sums to {float(sums[state])!r}: should sum to 1, or to 0 where nothing was "
+                "observed"
             )
-        if self.shows not in get_args(Shows):
-            raise ValueError(f'shows: was {self.shows!r}, should be "all" or "some"')
+        if shows not in get_args(Shows):
+            raise ValueError(f'shows: was {shows!r}, should be "all" or "some"')
         given.setflags(write=False)
         object.__setattr__(self, "probabilities", given)
+        object.__setattr__(self, "shows", shows)
 
     @property
     def observed(self) -> Mask:
@@ -81,7 +85,7 @@ class Policy:
         return f"Policy({n_states} states, {n_actions} actions, {seen} observed, shows {self.shows!r})"
 
 
-@dataclass(frozen=True, eq=False)
+@dataclass(frozen=True, eq=False, init=False)
 class Counts:
     """How often each action was taken in each state.
 
@@ -98,8 +102,8 @@ class Counts:
 
     counts: Integers
 
-    def __post_init__(self) -> None:
-        given = np.asarray(self.counts)
+    def __init__(self, counts: npt.ArrayLike) -> None:
+        given = np.asarray(counts)
         if given.ndim != 2 or 0 in given.shape:
             raise ValueError(f"counts: should have shape (S, A), was {given.shape}")
         if given.dtype.kind not in "iuf":
@@ -125,7 +129,7 @@ class Counts:
         return f"Counts({n_states} states, {n_actions} actions, {int(self.counts.sum())} choices)"
 
 
-@dataclass(frozen=True, eq=False)
+@dataclass(frozen=True, eq=False, init=False)
 class Trajectories:
     """Episodes of states and actions.
 
@@ -164,27 +168,29 @@ class Trajectories:
 
     states: Integers
     actions: Integers
-    lengths: Integers = None  # type: ignore[assignment]
+    lengths: Integers
 
-    def __post_init__(self) -> None:
-        states = _episodes("states", self.states)
-        actions = _episodes("actions", self.actions)
-        if len(actions) == 0 or len(states) != len(actions):
+    def __init__(self, states: Episodes, actions: Episodes, lengths: npt.ArrayLike | None = None) -> None:
+        padded_states, state_room = _padded("states", states)
+        padded_actions, action_room = _padded("actions", actions)
+        if len(padded_actions) == 0 or len(padded_states) != len(padded_actions):
             raise ValueError(
-                f"states: should hold one sequence for each episode, at least one; has {len(states)} and actions {len(actions)}"
+                "states: should hold one sequence for each episode and actions as many, at least one; were "
+                f"{len(padded_states)} and {len(padded_actions)}"
             )
-        lengths = _lengths(self.lengths, states, actions)
-        padded_states = np.full((len(states), int(lengths.max()) + 1), PADDING, dtype=np.int64)
-        padded_actions = np.full((len(actions), int(lengths.max())), PADDING, dtype=np.int64)
-        for episode, length in enumerate(lengths):
-            padded_states[episode, : length + 1] = states[episode][: length + 1]
-            padded_actions[episode, :length] = actions[episode][:length]
-        steps = np.arange(padded_states.shape[1])
-        _check_indices("states", padded_states, steps <= lengths[:, None])
-        _check_indices("actions", padded_actions, steps[:-1] < lengths[:, None])
-        for name, array in (("states", padded_states), ("actions", padded_actions), ("lengths", lengths)):
-            array.setflags(write=False)
-            object.__setattr__(self, name, array)
+        if lengths is None:
+            ends = _lengths_found(padded_states, padded_actions)
+        else:
+            ends = _lengths_given(lengths, np.minimum(state_room - 1, action_room))
+        for argument, padded, counts in (("states", padded_states, ends + 1), ("actions", padded_actions, ends)):
+            kept = padded[:, : int(counts.max())].copy()
+            inside = np.arange(kept.shape[1]) < counts[:, None]
+            kept[~inside] = PADDING
+            _check_indices(argument, kept, inside)
+            kept.setflags(write=False)
+            object.__setattr__(self, argument, kept)
+        ends.setflags(write=False)
+        object.__setattr__(self, "lengths", ends)
 
     def __len__(self) -> int:
         return len(self.lengths)
@@ -215,8 +221,8 @@ class Trajectories:
             if beyond.any():
                 episode, step = (int(i) for i in np.argwhere(beyond)[0])
                 raise ValueError(
-                    f"{argument}: episode {episode}, step {step}: {int(array[episode, step])} should be below {count}, the "
-                    f"number of {argument} of the environment"
+                    f"{argument}: episode {episode}, step {step}: is {int(array[episode, step])}, should be below "
+                    f"{count}, the number of {argument} of the environment"
                 )
         states, actions, arrivals = self.steps()
         impossible = _probability(env, states * env.n_actions + actions, arrivals) == 0
@@ -224,8 +230,8 @@ class Trajectories:
             first = int(np.argmax(impossible))
             episode, step = (int(i) for i in np.argwhere(self.taken)[first])
             raise ValueError(
-                f"states: episode {episode}, step {step}: action {env.actions[actions[first]]!r} never leads from state "
-                f"{env.states[states[first]]!r} to {env.states[arrivals[first]]!r} in this environment"
+                f"states: episode {episode}, step {step}: in this environment action {env.actions[actions[first]]!r} "
+                f"never leads from state {env.states[states[first]]!r} to {env.states[arrivals[first]]!r}"
             )
 
     def __repr__(self) -> str:
@@ -239,37 +245,44 @@ def _check_shape(argument: str, array: npt.NDArray[Any], env: Environment) -> No
         )
 
 
-def _episodes(argument: str, given: Any) -> list[npt.NDArray[Any]]:
-    """One array for each episode, whole numbers all."""
+def _padded(argument: str, given: Episodes) -> tuple[Integers, Integers]:
+    """One row for each episode, -1 after what it holds, and how much it holds."""
+    if isinstance(given, np.ndarray) and given.ndim == 2 and given.dtype.kind in "iu":
+        return given.astype(np.int64), np.full(len(given), given.shape[1], dtype=np.int64)
     if not isinstance(given, (np.ndarray, Sequence)) or isinstance(given, str):
         raise ValueError(f"{argument}: should be an array or a sequence of sequences, was {type(given).__name__}")
     episodes = [np.asarray(episode) for episode in given]
     for number, episode in enumerate(episodes):
         if episode.ndim != 1 or (episode.size and episode.dtype.kind not in "iu"):
             raise ValueError(
-                f"{argument}: episode {number} should be a sequence of whole numbers, was an array of {episode.dtype} with "
-                f"shape {episode.shape}"
+                f"{argument}: episode {number} should be a sequence of whole numbers, was an array of {episode.dtype} "
+                f"with shape {episode.shape}"
             )
-    return episodes
+    room = np.array([episode.size for episode in episodes], dtype=np.int64)
+    padded = np.full((room.size, int(room.max(initial=0))), PADDING, dtype=np.int64)
+    for row, episode in zip(padded, episodes, strict=True):
+        row[: episode.size] = episode
+    return padded, room
 
 
-def _lengths(given: npt.ArrayLike | None, states: list[npt.NDArray[Any]], actions: list[npt.NDArray[Any]]) -> Integers:
-    """Numbers of steps, checked against the numbers of states and actions there are."""
-    if given is None:
-        lengths = np.array([_before_padding(episode) for episode in actions], dtype=np.int64)
-        ends = np.array([_before_padding(episode) for episode in states], dtype=np.int64)
-        wrong = ends != lengths + 1
-        if wrong.any():
-            episode = int(np.argmax(wrong))
-            raise ValueError(
-                f"states: episode {episode} has {ends[episode]} states and {lengths[episode]} actions: should have one state "
-                "more than actions"
-            )
-        return lengths
-    lengths = np.array(given)
-    if lengths.shape != (len(actions),) or lengths.dtype.kind not in "iu":
-        raise ValueError(f"lengths: should be {len(actions)} whole numbers, one for each episode")
-    room = np.array([min(len(s) - 1, len(a)) for s, a in zip(states, actions, strict=True)])
+def _lengths_found(states: Integers, actions: Integers) -> Integers:
+    """Numbers of actions before the padding, checked against the numbers of states."""
+    lengths, ends = _filled(actions), _filled(states)
+    wrong = ends != lengths + 1
+    if wrong.any():
+        episode = int(np.argmax(wrong))
+        raise ValueError(
+            f"states: episode {episode} has {ends[episode]} states and {lengths[episode]} actions: should have one "
+            "state more than actions"
+        )
+    return lengths
+
+
+def _lengths_given(given: npt.ArrayLike, room: Integers) -> Integers:
+    """Numbers of actions as given, checked against what there is room for."""
+    lengths = np.asarray(given)
+    if lengths.shape != room.shape or lengths.dtype.kind not in "iu":
+        raise ValueError(f"lengths: should be {room.size} whole numbers, one for each episode")
     wrong = (lengths < 0) | (lengths > room)
     if wrong.any():
         episode = int(np.argmax(wrong))
@@ -277,10 +290,11 @@ def _lengths(given: npt.ArrayLike | None, states: list[npt.NDArray[Any]], action
     return lengths.astype(np.int64)
 
 
-def _before_padding(episode: npt.NDArray[Any]) -> int:
-    """Number of entries before the padding that fills the rest."""
-    filled = np.flatnonzero(episode != PADDING)
-    return int(filled[-1]) + 1 if filled.size else 0
+def _filled(padded: Integers) -> Integers:
+    """Number of entries of each row before the padding that fills the rest."""
+    filled = padded != PADDING
+    after_last = np.where(filled, np.arange(1, padded.shape[1] + 1), 0)
+    return after_last.max(axis=1, initial=0).astype(np.int64)
 
 
 def _check_indices(argument: str, padded: Integers, inside: Mask) -> None:

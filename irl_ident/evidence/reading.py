@@ -138,9 +138,10 @@ def checked(evidence: Evidence) -> Pairs:
         if not isinstance(pair, (tuple, list)) or len(pair) != 2 or not isinstance(pair[0], Environment):
             raise ValueError(f"evidence[{place}]: should be an (environment, observation) pair, was {_kind(pair)}")
         env, observation = pair
-        if env.n_states != pairs[0][0].n_states if pairs else False:
+        if pairs and env.n_states != pairs[0][0].n_states:
+            first = pairs[0][0].n_states
             raise ValueError(
-                f"evidence[{place}]: its environment has {env.n_states} states, that of evidence[0] {pairs[0][0].n_states}"
+                f"evidence[{place}]: its environment has {env.n_states} states, that of evidence[0] {first}"
             )
         try:
             pairs.append((env, _checked_observation(env, observation)))
