@@ -1,0 +1,302 @@
+"""Maximum likelihood for maximum causal entropy agents, with the exact Hessian and the Fisher information.
+
+Counts n_e(s, a) of actions in environments e have the log-likelihood (given the states that were visited)
+
+    L(theta) = sum_e sum_sa n_e(s, a) log pi_e(a | s),      log pi = (Q - V) / b,   Q = Phi theta + g P V,
+    V(s) = b log sum_a exp(Q(s, a) / b)
+
+for temperature b (Ziebart, Bagnell & Dey 2010).  Write P_pi for the transitions under pi, B for the shaping matrix
+that maps V to V(s) - g P V, and differentiate the fixed point once and twice:
+
+    d log pi = (Phi - B dV) / b,                   dV = (I - g P_pi)^-1 (pi . Phi)
+    dL       = sum_sa (n(s, a) - w(s) pi(a | s)) Phi(s, a) / b,    w = (I - g P_pi)^-T B^T n
+    d2L      = - sum_s w(s) sum_a pi(a | s) (d log pi)(d log pi)^T
+
+so that the exact Hessian needs no more than the Jacobian d log pi (S*A, d) and the adjoint w of the gradient.  The
+expected value of w is n(s), the number of visits, which turns -d2L into the **Fisher information**
+
+    F = sum_e sum_s n_e(s) sum_a pi_e(a | s) (d log pi_e)(d log pi_e)^T.
+
+The covariance of an unbiased estimator is at least F^-1 on the identified directions (Cramér-Rao); the null space of
+F is what no amount of such data tells.  L need not be concave, for w may be negative where counts are far from what
+the dynamics produce, so Newton's method is damped (Levenberg 1944, Marquardt 1963).
+"""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from dataclasses import dataclass
+from typing import Literal
+
+import numpy as np
+import numpy.typing as npt
+from scipy import linalg
+
+from irl_ident import planning
+from irl_ident.environment import Array, Environment
+from irl_ident.identified.shaping_rank import affine_set
+from irl_ident.rewards import RewardFamily
+
+Status = Literal["converged", "separated", "iterations"]
+
+NULL_TOLERANCE = 1e-10
+"""Eigenvalues of F, rescaled to a unit diagonal, at or below this share of the largest are taken as 0."""
+
+_FLAT = 1e-6
+_MOVING = 0.1
+
+
+@dataclass(frozen=True, eq=False)
+class Fit:
+    """A maximum likelihood estimate.
+
+    Attributes
+    ----------
+    theta : array (d,)
+        In the gauge of least norm: orthogonal to all directions that leave the policies of all these environments as
+        they are (constants, where discounts are below 1; shaping).
+    log_likelihood : float
+        In nats, over all counts, without the penalty.
+    gradient_norm : float
+        Euclidean norm of the gradient of the penalised log-likelihood.
+    iterations : int
+        Newton steps that were tried.
+    converged : bool
+        ``status == "converged"``.
+    information : array (d, d)
+        The Fisher information F at ``theta``, of the data alone.
+    null_basis : array (d, m)
+        Orthonormal basis of the null space of F.
+    status : {"converged", "separated", "iterations"}
+        ``"separated"``: there is no maximum.  The likelihood rises for ever along some direction because actions that
+        were never seen in a visited state can be made ever less likely, as with a deterministic agent (Albert &
+        Anderson 1984 for the logistic case); ``theta`` is where the rise became too slow to matter (under 1e-6 nats a
+        step).  More data or a ``penalty`` resolves it.  ``"iterations"``: the limit was reached first.
+    """
+
+    theta: Array
+    log_likelihood: float
+    gradient_norm: float
+    iterations: int
+    converged: bool
+    information: Array
+    null_basis: Array
+    status: Status
+
+
+def log_likelihood(
+    env: Environment, counts: npt.ArrayLike, theta: npt.ArrayLike, fam: RewardFamily, temperature: float = 1.0
+) -> float:
+    """Log-likelihood in nats of action ``counts`` (S, A) under the maximum causal entropy agent of ``theta``."""
+    given = _checked_counts("counts", counts, env)
+    plan = planning.soft(env, fam.reward(env, theta), temperature)
+    return float((given * plan.log_policy).sum())
+
+
+def fisher_information(
+    data: Sequence[tuple[Environment, npt.ArrayLike]], fam: RewardFamily, theta: npt.ArrayLike, temperature: float = 1.0
+) -> Array:
+    """The Fisher information (d, d) of ``theta`` in visits to states.
+
+    Parameters
+    ----------
+    data : sequence of (Environment, counts)
+        Counts (S, A), of which only the visits ``n(s) = sum_a n(s, a)`` matter, or visits (S,).
+    """
+    total = np.zeros((fam.dim, fam.dim))
+    for env, given in data:
+        visits = np.asarray(given, dtype=float)
+        if visits.ndim != 1:
+            visits = _checked_counts("data", visits, env).sum(axis=1)
+        plan = planning.soft(env, fam.reward(env, theta), temperature)
+        total += _curvature(_jacobian(env, fam, plan), visits[:, None] * plan.policy)
+    return total
+
+
+def maximum_likelihood(
+    data: Sequence[tuple[Environment, npt.ArrayLike]],
+    fam: RewardFamily,
+    *,
+    temperature: float = 1.0,
+    penalty: float = 0.0,
+    start: npt.ArrayLike | None = None,
+    max_iterations: int = 200,
+) -> Fit:
+    """Fit the reward of a maximum causal entropy agent to counts from several environments.
+
+    Parameters
+    ----------
+    data : sequence of (Environment, counts (S, A))
+        How often each action was taken in each state; not negative, at least one positive in all.
+    fam : RewardFamily
+    temperature : float
+        Positive; the unit in which rewards are measured.
+    penalty : float
+        ``penalty / 2 * |theta|^2`` is subtracted: a Gaussian prior of precision ``penalty``.
+    start : array (d,), optional
+        0 when not given.
+    max_iterations : int
+
+    Returns
+    -------
+    Fit
+        Look at ``status`` before ``theta``.
+    """
+    _check_options(data, temperature, penalty, max_iterations)
+    observed = [(env, _checked_counts(f"data[{i}]", counts, env)) for i, (env, counts) in enumerate(data)]
+    if not any(counts.any() for _, counts in observed):
+        raise ValueError("data: all counts are 0, there is nothing to fit")
+    problem = _Problem(observed, fam, float(temperature), float(penalty))
+    point = problem.at(np.zeros(fam.dim) if start is None else fam.checked(start))
+    damping = 1e-3
+    status: Status = "iterations"
+    iterations = 0
+    while iterations < max_iterations:
+        iterations += 1
+        step, damping = _damped_step(point.curvature, point.gradient, damping)
+        gain = float(point.gradient @ step - step @ point.curvature @ step / 2)
+        if gain < _FLAT and problem.moved(point, step) > _MOVING:
+            status = "separated"
+            break
+        trial = problem.at(point.theta + step)
+        last = gain < 1e-12 * (1 + abs(point.value)) and damping <= 1e-6
+        if last:
+            if float(trial.gradient @ trial.gradient) <= float(point.gradient @ point.gradient):
+                point = trial
+            status = "converged"
+            break
+        ratio = (trial.value - point.value) / gain
+        if ratio > 1e-4:
+            point = trial
+        damping = _next_damping(damping, ratio)
+    theta = _least_norm(observed, fam, point.theta)
+    information = fisher_information(observed, fam, theta, temperature)
+    return Fit(
+        theta=theta,
+        log_likelihood=point.log_likelihood,
+        gradient_norm=float(linalg.norm(point.gradient)),
+        iterations=iterations,
+        converged=status == "converged",
+        information=information,
+        null_basis=null_space(information),
+        status=status,
+    )
+
+
+def null_space(information: Array) -> Array:
+    """Orthonormal basis (d, m) of the null space of a positive semidefinite matrix, its diagonal first scaled to 1."""
+    diagonal = np.diag(information)
+    scale = np.zeros_like(diagonal)
+    told = diagonal > 0
+    scale[told] = 1 / np.sqrt(diagonal[told])
+    values, vectors = linalg.eigh(scale[:, None] * information * scale)
+    small = values <= NULL_TOLERANCE * max(float(values[-1]), np.finfo(float).tiny)
+    directions = np.where(told, scale, 1.0)[:, None] * vectors[:, small]
+    return np.asarray(linalg.qr(directions, mode="economic")[0]) if small.any() else directions
+
+
+@dataclass(frozen=True, eq=False)
+class _Point:
+    """The penalised log-likelihood at ``theta``, its gradient and its negative Hessian."""
+
+    theta: Array
+    value: float
+    log_likelihood: float
+    gradient: Array
+    curvature: Array
+    jacobians: tuple[Array, ...]
+
+
+@dataclass(frozen=True, eq=False)
+class _Problem:
+    data: Sequence[tuple[Environment, Array]]
+    fam: RewardFamily
+    temperature: float
+    penalty: float
+
+    def at(self, theta: Array) -> _Point:
+        likelihood = 0.0
+        gradient = -self.penalty * theta
+        curvature = self.penalty * np.eye(theta.size)
+        jacobians = []
+        for env, counts in self.data:
+            plan = planning.soft(env, self.fam.reward(env, theta), self.temperature)
+            by_reward = planning.soft_gradient(env, plan, counts)
+            weights = counts.sum(axis=1) - self.temperature * by_reward.sum(axis=1)
+            jacobian = _jacobian(env, self.fam, plan)
+            likelihood += float((counts * plan.log_policy).sum())
+            gradient = gradient + self.fam.matrix(env).T @ by_reward.ravel()
+            curvature = curvature + _curvature(jacobian, weights[:, None] * plan.policy)
+            jacobians.append(jacobian)
+        value = likelihood - self.penalty / 2 * float(theta @ theta)
+        return _Point(theta, value, likelihood, gradient, curvature, tuple(jacobians))
+
+    def moved(self, point: _Point, step: Array) -> float:
+        """Largest change that ``step`` makes to first order in the log-probability of an action in a visited state."""
+        changes = [
+            np.abs((jacobian @ step).reshape(counts.shape)[counts.sum(axis=1) > 0]).max(initial=0.0)
+            for (_, counts), jacobian in zip(self.data, point.jacobians, strict=True)
+        ]
+        return float(max(changes))
+
+
+def _jacobian(env: Environment, fam: RewardFamily, plan: planning.SoftPlan) -> Array:
+    return np.asarray(planning.soft_jacobian(env, plan, fam.matrix(env).toarray()), dtype=float)
+
+
+def _curvature(jacobian: Array, weights: Array) -> Array:
+    """``J^T diag(weights) J``."""
+    return np.asarray(jacobian.T @ (weights.ravel()[:, None] * jacobian), dtype=float)
+
+
+def _damped_step(curvature: Array, gradient: Array, damping: float) -> tuple[Array, float]:
+    """Solve ``(H + damping * scale * I) step = gradient`` with the damping raised until the matrix is positive
+    definite.
+
+    A multiple of the identity keeps steps orthogonal, up to rounding, to directions along which gradient and H vanish.
+    """
+    scale = float(np.abs(np.diag(curvature)).max()) or 1.0
+    while True:
+        try:
+            factor = linalg.cho_factor(curvature + damping * scale * np.eye(gradient.size))
+        except linalg.LinAlgError:
+            damping *= 10
+            continue
+        return np.asarray(linalg.cho_solve(factor, gradient)), damping
+
+
+def _least_norm(data: Sequence[tuple[Environment, Array]], fam: RewardFamily, theta: Array) -> Array:
+    """``theta`` without its part along the directions that shape in every environment."""
+    everywhere = [
+        (env.shaping, fam.matrix(env), np.zeros(counts.size), np.ones(counts.size, dtype=bool)) for env, counts in data
+    ]
+    invariant = affine_set(everywhere, fam.dim).null_basis
+    return np.asarray(theta - invariant @ (invariant.T @ theta), dtype=float)
+
+
+def _next_damping(damping: float, ratio: float) -> float:
+    if ratio > 0.75:
+        return max(damping / 10, 1e-14)
+    return damping if ratio > 0.25 else damping * 10
+
+
+def _checked_counts(argument: str, counts: npt.ArrayLike, env: Environment) -> Array:
+    given = np.asarray(counts, dtype=float)
+    if given.shape != (env.n_states, env.n_actions):
+        raise ValueError(f"{argument}: counts should have shape {(env.n_states, env.n_actions)}, were {given.shape}")
+    if not np.isfinite(given).all() or (given < 0).any():
+        raise ValueError(f"{argument}: counts should be finite and not negative")
+    return given
+
+
+def _check_options(
+    data: Sequence[tuple[Environment, npt.ArrayLike]], temperature: float, penalty: float, max_iterations: int
+) -> None:
+    if not data:
+        raise ValueError("data: should hold at least one pair of environment and counts")
+    if not (np.isfinite(temperature) and temperature > 0):
+        raise ValueError(f"temperature: was {temperature!r}, should be positive and finite")
+    if not (np.isfinite(penalty) and penalty >= 0):
+        raise ValueError(f"penalty: was {penalty!r}, should be at least 0 and finite")
+    if max_iterations < 1:
+        raise ValueError(f"max_iterations: was {max_iterations!r}, should be at least 1")
