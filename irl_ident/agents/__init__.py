@@ -1,8 +1,11 @@
 """Agents: maps from environments to policies, with objectives that are known or that came of training."""
 
 from irl_ident.agents.base import Agent
+from irl_ident.agents.deep import stable_baselines
 from irl_ident.agents.known import Boltzmann, KnownAgent, Noisy, Optimal, ShortSighted, SoftOptimal
 from irl_ident.agents.rollouts import rollout
+from irl_ident.agents.tabular import q_learning
+from irl_ident.agents.trained import TrainedAgent, Training
 
 __all__ = [
     "Agent",
@@ -12,5 +15,9 @@ __all__ = [
     "Optimal",
     "ShortSighted",
     "SoftOptimal",
+    "TrainedAgent",
+    "Training",
+    "q_learning",
     "rollout",
+    "stable_baselines",
 ]

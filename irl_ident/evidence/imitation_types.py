@@ -50,11 +50,12 @@ def to_imitation(env: Environment, trajectories: Trajectories, reward: Array | N
     for states, actions in trajectories:
         if actions.size == 0:
             continue
-        parts = {"obs": states, "acts": actions, "infos": None, "terminal": bool(env.absorbing[states[-1]])}
+        terminal = bool(env.absorbing[states[-1]])
         if reward is None:
-            made.append(Trajectory(**parts))
+            made.append(Trajectory(states, actions, None, terminal))
         else:
-            made.append(TrajectoryWithRew(**parts, rews=np.asarray(reward, dtype=float)[states[:-1], actions]))
+            paid = np.asarray(reward, dtype=float)[states[:-1], actions]
+            made.append(TrajectoryWithRew(states, actions, None, terminal, rews=paid))
     return made
 
 

@@ -73,7 +73,7 @@ class Policy:
     @property
     def observed(self) -> Mask:
         """States in which the agent was observed, (S,)."""
-        return self.probabilities.any(axis=1)
+        return np.asarray(self.probabilities.any(axis=1))
 
     def check(self, env: Environment) -> None:
         """Raise ``ValueError`` unless this is a policy for ``env``."""
@@ -294,7 +294,7 @@ def _filled(padded: Integers) -> Integers:
     """Number of entries of each row before the padding that fills the rest."""
     filled = padded != PADDING
     after_last = np.where(filled, np.arange(1, padded.shape[1] + 1), 0)
-    return after_last.max(axis=1, initial=0).astype(np.int64)
+    return np.asarray(after_last.max(axis=1, initial=0), dtype=np.int64)
 
 
 def _check_indices(argument: str, padded: Integers, inside: Mask) -> None:

@@ -61,8 +61,8 @@ def shown(env: Environment, observation: Observation) -> Shown:
         When the observation is not one of ``env``.
     """
     seen = _checked_observation(env, observation)
-    mask = seen.probabilities > 0 if isinstance(seen, Policy) else counts(env, seen).counts > 0
-    return Shown(mask, mask.any(axis=1), isinstance(seen, Policy) and seen.shows == "all")
+    mask = np.asarray(seen.probabilities > 0 if isinstance(seen, Policy) else counts(env, seen).counts > 0)
+    return Shown(mask, np.asarray(mask.any(axis=1)), isinstance(seen, Policy) and seen.shows == "all")
 
 
 def counts(env: Environment, observation: Observation) -> Counts:
@@ -90,8 +90,8 @@ def counts(env: Environment, observation: Observation) -> Counts:
     return Counts(total.reshape(env.n_states, env.n_actions))
 
 
-def empirical_policy(env: Environment, observation: Observation) -> Policy:
-    """Return the policy that was seen: frequencies of the actions in each state, rows of 0 where there are none.
+def empirical_policy(env: Environment, observation: Observation) -> Array:
+    """Return the policy that was seen, (S, A): frequencies of the actions in each state, rows of 0 where nothing was.
 
     Parameters
     ----------
@@ -102,9 +102,10 @@ def empirical_policy(env: Environment, observation: Observation) -> Policy:
     """
     seen = _checked_observation(env, observation)
     if isinstance(seen, Policy):
-        return seen
+        return seen.probabilities
     total = counts(env, seen).counts
-    return Policy(total / np.maximum(total.sum(axis=1, keepdims=True), 1), shows="some")
+    frequencies: Array = total / np.maximum(total.sum(axis=1, keepdims=True), 1)
+    return frequencies
 
 
 def checked(evidence: Evidence) -> Pairs:
@@ -126,15 +127,15 @@ def checked(evidence: Evidence) -> Pairs:
         Naming the place in ``evidence`` and the fault: no pairs, another type, an observation that is impossible in its
         environment, or environments with different numbers of states.
     """
-    if isinstance(evidence, (str, np.ndarray)) or not isinstance(evidence, Sequence):
+    given: object = evidence
+    if not isinstance(given, (list, tuple)):
         raise ValueError(
-            f"evidence: should be a list of (environment, observation) pairs, was {type(evidence).__name__}"
-            + ("" if not isinstance(evidence, np.ndarray) else "; a single policy is given as [(env, policy)]")
+            f"evidence: should be a list of (environment, observation) pairs such as [(env, policy)], was {_kind(given)}"
         )
-    if len(evidence) == 0:
+    if len(given) == 0:
         raise ValueError("evidence: is empty, should hold at least one (environment, observation) pair")
     pairs: Pairs = []
-    for place, pair in enumerate(evidence):
+    for place, pair in enumerate(given):
         if not isinstance(pair, (tuple, list)) or len(pair) != 2 or not isinstance(pair[0], Environment):
             raise ValueError(f"evidence[{place}]: should be an (environment, observation) pair, was {_kind(pair)}")
         env, observation = pair
