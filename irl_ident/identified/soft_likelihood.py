@@ -34,13 +34,14 @@ from scipy import linalg
 
 from irl_ident import planning
 from irl_ident.environment import Array, Environment
-from irl_ident.identified.shaping_rank import affine_set
+from irl_ident.evidence import Counts
+from irl_ident.identified.shaping_rank import AffineSet, Rank, affine_set, decide_rank, orthonormal
 from irl_ident.rewards import RewardFamily
 
 Status = Literal["converged", "separated", "iterations"]
 
-NULL_TOLERANCE = 1e-10
-"""Eigenvalues of F, rescaled to a unit diagonal, at or below this share of the largest are taken as 0."""
+Observed = tuple[Environment, npt.ArrayLike | Counts]
+"""An environment and how often each action was taken in each state, (S, A)."""
 
 _FLAT = 1e-6
 _MOVING = 0.1
@@ -85,7 +86,7 @@ class Fit:
 
 
 def log_likelihood(
-    env: Environment, counts: npt.ArrayLike, theta: npt.ArrayLike, fam: RewardFamily, temperature: float = 1.0
+    env: Environment, counts: npt.ArrayLike | Counts, theta: npt.ArrayLike, fam: RewardFamily, temperature: float = 1.0
 ) -> float:
     """Log-likelihood in nats of action ``counts`` (S, A) under the maximum causal entropy agent of ``theta``."""
     given = _checked_counts("counts", counts, env)
@@ -94,27 +95,25 @@ def log_likelihood(
 
 
 def fisher_information(
-    data: Sequence[tuple[Environment, npt.ArrayLike]], fam: RewardFamily, theta: npt.ArrayLike, temperature: float = 1.0
+    data: Sequence[Observed], fam: RewardFamily, theta: npt.ArrayLike, temperature: float = 1.0
 ) -> Array:
     """The Fisher information (d, d) of ``theta`` in visits to states.
 
     Parameters
     ----------
     data : sequence of (Environment, counts)
-        Counts (S, A), of which only the visits ``n(s) = sum_a n(s, a)`` matter, or visits (S,).
+        Counts (S, A), of which only the visits ``n(s) = sum_a n(s, a)`` matter.
     """
     total = np.zeros((fam.dim, fam.dim))
-    for env, given in data:
-        visits = np.asarray(given, dtype=float)
-        if visits.ndim != 1:
-            visits = _checked_counts("data", visits, env).sum(axis=1)
+    for i, (env, given) in enumerate(data):
+        visits = _checked_counts(f"data[{i}]", given, env).sum(axis=1)
         plan = planning.soft(env, fam.reward(env, theta), temperature)
         total += _curvature(_jacobian(env, fam, plan), visits[:, None] * plan.policy)
     return total
 
 
 def maximum_likelihood(
-    data: Sequence[tuple[Environment, npt.ArrayLike]],
+    data: Sequence[Observed],
     fam: RewardFamily,
     *,
     temperature: float = 1.0,
@@ -178,21 +177,62 @@ def maximum_likelihood(
         iterations=iterations,
         converged=status == "converged",
         information=information,
-        null_basis=null_space(information),
+        null_basis=_told(observed, fam, theta, temperature).null_basis,
         status=status,
     )
 
 
-def null_space(information: Array) -> Array:
-    """Orthonormal basis (d, m) of the null space of a positive semidefinite matrix, its diagonal first scaled to 1."""
-    diagonal = np.diag(information)
-    scale = np.zeros_like(diagonal)
-    told = diagonal > 0
-    scale[told] = 1 / np.sqrt(diagonal[told])
-    values, vectors = linalg.eigh(scale[:, None] * information * scale)
-    small = values <= NULL_TOLERANCE * max(float(values[-1]), np.finfo(float).tiny)
-    directions = np.where(told, scale, 1.0)[:, None] * vectors[:, small]
-    return np.asarray(linalg.qr(directions, mode="economic")[0]) if small.any() else directions
+def affine_around_fit(data: Sequence[Observed], fam: RewardFamily, temperature: float = 1.0) -> AffineSet:
+    """The maximum likelihood estimate and the directions along which, to first order, this data says nothing.
+
+    Parameters
+    ----------
+    data, fam, temperature
+        As for :func:`maximum_likelihood`, which is used without a penalty.
+
+    Returns
+    -------
+    AffineSet
+        ``particular`` is the estimate, ``null_basis`` the null space of the Fisher information there.
+        ``singular_values`` belong to a square root of the information with columns of unit length, over the largest.
+        ``decided`` is also False when there is no estimate (a likelihood without a maximum); ``residual`` is 0, a
+        likelihood contradicts nothing.
+    """
+    fit = maximum_likelihood(data, fam, temperature=temperature)
+    directions = _told(data, fam, fit.theta, temperature)
+    return AffineSet(
+        particular=fit.theta,
+        null_basis=directions.null_basis,
+        singular_values=directions.rank.singular_values,
+        tolerance=directions.rank.tolerance,
+        gap=directions.rank.gap,
+        decided=directions.rank.decided and fit.converged,
+        rank=directions.rank.rank,
+        residual=0.0,
+    )
+
+
+@dataclass(frozen=True, eq=False)
+class _Told:
+    rank: Rank
+    null_basis: Array
+
+
+def _told(data: Sequence[Observed], fam: RewardFamily, theta: Array, temperature: float) -> _Told:
+    """The rank and null space of F, read off ``sqrt(n pi) d log pi``, whose Gram matrix F is."""
+    roots = []
+    for i, (env, given) in enumerate(data):
+        visits = _checked_counts(f"data[{i}]", given, env).sum(axis=1)
+        plan = planning.soft(env, fam.reward(env, theta), temperature)
+        roots.append(np.sqrt(visits[:, None] * plan.policy).ravel()[:, None] * _jacobian(env, fam, plan))
+    root = np.vstack(roots)
+    lengths = np.sqrt((root**2).sum(axis=0))
+    told = lengths > np.finfo(float).eps * lengths.max()
+    scale = np.where(told, 1 / np.where(told, lengths, 1.0), 1.0)
+    _, values, right = linalg.svd(root * np.where(told, scale, 0.0), full_matrices=True)
+    padded = np.concatenate([values, np.zeros(fam.dim - values.size)])
+    rank = decide_rank(padded / max(float(padded[0]), np.finfo(float).tiny))
+    return _Told(rank, orthonormal(scale[:, None] * right[rank.rank :].T))
 
 
 @dataclass(frozen=True, eq=False)
@@ -280,8 +320,8 @@ def _next_damping(damping: float, ratio: float) -> float:
     return damping if ratio > 0.25 else damping * 10
 
 
-def _checked_counts(argument: str, counts: npt.ArrayLike, env: Environment) -> Array:
-    given = np.asarray(counts, dtype=float)
+def _checked_counts(argument: str, counts: npt.ArrayLike | Counts, env: Environment) -> Array:
+    given = np.asarray(counts.counts if isinstance(counts, Counts) else counts, dtype=float)
     if given.shape != (env.n_states, env.n_actions):
         raise ValueError(f"{argument}: counts should have shape {(env.n_states, env.n_actions)}, were {given.shape}")
     if not np.isfinite(given).all() or (given < 0).any():
@@ -289,9 +329,7 @@ def _checked_counts(argument: str, counts: npt.ArrayLike, env: Environment) -> A
     return given
 
 
-def _check_options(
-    data: Sequence[tuple[Environment, npt.ArrayLike]], temperature: float, penalty: float, max_iterations: int
-) -> None:
+def _check_options(data: Sequence[Observed], temperature: float, penalty: float, max_iterations: int) -> None:
     if not data:
         raise ValueError("data: should hold at least one pair of environment and counts")
     if not (np.isfinite(temperature) and temperature > 0):
