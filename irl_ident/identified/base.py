@@ -1,0 +1,132 @@
+"""What every identified set offers, whatever the rationality that was assumed."""
+
+from __future__ import annotations
+
+from abc import ABC, abstractmethod
+from collections.abc import Sequence
+from dataclasses import dataclass
+from typing import Any, Literal
+
+import numpy as np
+import numpy.typing as npt
+
+from irl_ident.environment import Array, Environment
+from irl_ident.identified.report import Ambiguity, Report
+from irl_ident.rewards import RewardFamily
+
+Rationality = Literal["optimal", "soft"]
+Metric = Literal["canonical", "linf", "l2"]
+
+
+@dataclass(frozen=True)
+class Conflict:
+    """Observations that no reward of the family explains together.
+
+    Attributes
+    ----------
+    observations : tuple of (int, int)
+        ``(position in the evidence, state)``: taking any one of them away leaves the others without contradiction.
+    explanation : str
+        The same in words.
+    """
+
+    observations: tuple[tuple[int, int], ...]
+    explanation: str
+
+
+class ContradictoryEvidence(ValueError):
+    """Raised when a member is asked of an identified set that has none; carries the :class:`Conflict`."""
+
+    def __init__(self, conflict: Conflict) -> None:
+        super().__init__(f"no reward of the family explains this evidence: {conflict.explanation}")
+        self.conflict = conflict
+
+
+class NotIdentified(ValueError):
+    """Raised by ``report(strict=True)`` when the objective is not identified; carries the :class:`Report`."""
+
+    def __init__(self, report: Report) -> None:
+        super().__init__(f"the objective is not identified: {report.verdict}\n\n{report}")
+        self.report = report
+
+
+class IdentifiedSet(ABC):
+    """All rewards of a family that are consistent with the evidence."""
+
+    family: RewardFamily
+    environments: tuple[Environment, ...]
+    rationality: Rationality
+    conflict: Conflict | None
+
+    @abstractmethod
+    def contains(self, theta: npt.ArrayLike, tolerance: float = 1e-8) -> bool:
+        """Whether ``theta`` (d,) explains the evidence."""
+
+    @abstractmethod
+    def support(self, direction: npt.ArrayLike) -> tuple[float, Array]:
+        """The largest ``direction . theta`` over the normalised set, and a ``theta`` that reaches it."""
+
+    def width(self, direction: npt.ArrayLike) -> float:
+        """``support(direction) + support(-direction)``: how far the set extends along ``direction``."""
+        given = np.asarray(direction, dtype=float)
+        return self.support(given)[0] + self.support(-given)[0]
+
+    @abstractmethod
+    def diameter(self, metric: Metric = "canonical") -> tuple[float, float]:
+        """Certified lower and upper bound on the largest distance between two members."""
+
+    @property
+    @abstractmethod
+    def dimension(self) -> int:
+        """Dimension of the affine hull, less the representational directions."""
+
+    @property
+    @abstractmethod
+    def ambiguities(self) -> tuple[Ambiguity, ...]:
+        """The open directions by name, each with a basis."""
+
+    @abstractmethod
+    def sample(self, n: int, seed: int) -> Array:
+        """``n`` members, as (n, d)."""
+
+    @abstractmethod
+    def center(self) -> Array:
+        """A member in the middle, (d,)."""
+
+    @abstractmethod
+    def _report(self) -> Report:
+        """The report, whatever the verdict."""
+
+    def report(self, *, strict: bool = False) -> Report:
+        """What is known, what is open, why, and what to do next.
+
+        Parameters
+        ----------
+        strict : bool
+            Raise :class:`NotIdentified`, which carries the report, unless the objective is identified up to what no
+            experiment can resolve.
+        """
+        report = self._report()
+        if strict and not report.verdict.startswith("identified"):
+            raise NotIdentified(report)
+        return report
+
+
+def checked_direction(direction: npt.ArrayLike, dim: int) -> Array:
+    """``direction`` as a finite float array (dim,), or ``ValueError``."""
+    given = np.asarray(direction, dtype=float)
+    if given.shape != (dim,):
+        raise ValueError(f"direction: should have shape ({dim},), was {given.shape}")
+    if not np.isfinite(given).all():
+        place = int(np.argmin(np.isfinite(given)))
+        raise ValueError(f"direction[{place}] is {float(given[place])!r}: should be finite")
+    return given
+
+
+def checked_environments(environments: Sequence[Any]) -> tuple[Environment, ...]:
+    """``environments`` as a tuple, all on the same states and actions, or ``ValueError``."""
+    given = tuple(environments)
+    for place, env in enumerate(given):
+        if not isinstance(env, Environment):
+            raise ValueError(f"environments[{place}]: should be an Environment, was {type(env).__name__}")
+    return given

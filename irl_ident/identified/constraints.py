@@ -1,0 +1,144 @@
+"""The cone of rewards that explain optimal behaviour, as equations and inequalities.
+
+Unknowns are ``x = (theta, rest)``.  In the **lifted** form the rest is one value function an environment, and the rows
+are as sparse as the transitions: with ``slack = B V - Phi theta``,
+
+    slack = 0 on shown actions,    slack >= 0 on every other action,    slack >= 0 everywhere in unobserved states.
+
+The **reduced** form solves the rows of one shown action a state for the values, ``V = (I - g P_pi)^-1 Phi_pi theta``,
+and keeps only values of unobserved states that observed ones can reach; rows are then those of Ng & Russell (2000),
+dense.
+
+Values of unobserved states are bounded from below by the Bellman inequality alone.  That is exact when the observed
+states are closed under the shown actions, because a larger value only tightens the other rows; otherwise the cone is an
+outer relaxation: it holds every consistent reward, and perhaps some that are not.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Iterable, Sequence
+from dataclasses import dataclass
+
+import numpy as np
+import numpy.typing as npt
+from scipy import sparse
+from scipy.sparse.csgraph import breadth_first_order
+from scipy.sparse.linalg import splu
+
+from irl_ident.environment import Array, Mask
+from irl_ident.identified.observed import System
+
+Indices = npt.NDArray[np.int64]
+
+NEGLIGIBLE_ROW = 1e-12
+"""Reduced rows with no entry above this (rewards have entries of order 1) say nothing: rounding of a row of zeros."""
+
+
+@dataclass(frozen=True, eq=False)
+class Constraints:
+    """``equal @ x = 0`` and ``at_least @ x >= 0``, rows scaled to largest entry 1.
+
+    Attributes
+    ----------
+    equal : sparse (m, n)
+    at_least : sparse (l, n)
+    strict : bool (l,)
+        Rows that are known to be above 0.
+    origin : int (l, 2)
+        System and row ``s * A + a`` that each inequality comes from.
+    dim : int
+        The first ``dim`` of the n unknowns are ``theta``.
+    """
+
+    equal: sparse.csr_array
+    at_least: sparse.csr_array
+    strict: Mask
+    origin: Indices
+    dim: int
+
+    @property
+    def unknowns(self) -> int:
+        """Number of unknowns, n."""
+        return int(self.at_least.shape[1])
+
+
+def lifted(systems: Sequence[System], dim: int) -> Constraints:
+    """The sparse form: unknowns ``(theta, V_1, ..., V_k)``."""
+    blocks = []
+    for place, system in enumerate(systems):
+        before = sum(other.env.n_states for other in systems[:place])
+        after = sum(other.env.n_states for other in systems[place + 1 :])
+        rows = system.features.shape[0]
+        empty = [sparse.csr_array((rows, before)), sparse.csr_array((rows, after))]
+        blocks.append(sparse.hstack([-system.features, empty[0], system.env.shaping, empty[1]], format="csr"))
+    return _collected(systems, [sparse.csr_array(block) for block in blocks], dim)
+
+
+def reduced(systems: Sequence[System], dim: int) -> Constraints:
+    """The dense form: unknowns ``(theta, values of unobserved states within reach)``."""
+    hidden = [_hidden(system) for system in systems]
+    total = dim + sum(states.size for states in hidden)
+    blocks, start = [], dim
+    for system, states in zip(systems, hidden, strict=True):
+        values = _values(system, states, np.arange(start, start + states.size), dim, total)
+        slack = system.env.shaping @ values
+        slack[:, :dim] -= system.features.toarray()
+        slack[np.abs(slack).max(axis=1) < NEGLIGIBLE_ROW] = 0
+        unreachable = ~system.observed
+        unreachable[states] = False
+        slack[np.repeat(unreachable, system.env.n_actions)] = 0
+        blocks.append(sparse.csr_array(slack))
+        start += states.size
+    return _collected(systems, blocks, dim)
+
+
+def _values(system: System, hidden: Indices, columns: Indices, dim: int, total: int) -> Array:
+    """Each state's value as a linear map of the unknowns, (S, n)."""
+    env, seen = system.env, np.flatnonzero(system.observed)
+    chosen = seen * env.n_actions + system.shown[seen].argmax(axis=1)
+    rows = sparse.csr_array(env.shaping[chosen])
+    values = np.zeros((env.n_states, total))
+    values[hidden, columns] = 1
+    if seen.size:
+        known = np.zeros((seen.size, total))
+        known[:, :dim] = system.features[chosen].toarray()
+        known -= rows @ values
+        values[seen] = splu(sparse.csc_array(rows[:, seen])).solve(known)
+    return values
+
+
+def _hidden(system: System) -> Indices:
+    """Unobserved states that can be reached from an observed one, whatever the actions."""
+    env = system.env
+    any_action = sparse.kron(sparse.eye_array(env.n_states), np.ones((1, env.n_actions)))
+    moves = sparse.csr_array(any_action @ env.transitions)
+    start = sparse.csr_array(system.observed[None, :].astype(float))
+    graph = sparse.block_array([[sparse.csr_array((1, 1)), start], [None, moves]], format="csr")
+    reached = np.asarray(breadth_first_order(graph, 0, return_predecessors=False), dtype=np.int64)
+    states = np.sort(reached[reached > 0]) - 1
+    return states[~system.observed[states]]
+
+
+def _collected(systems: Sequence[System], blocks: Iterable[sparse.csr_array], dim: int) -> Constraints:
+    equal, at_least, strict, origin = [], [], [], []
+    unknowns = dim
+    for place, (system, block) in enumerate(zip(systems, blocks, strict=True)):
+        unknowns = block.shape[1]
+        largest = abs(block).max(axis=1).toarray().ravel() if block.nnz else np.zeros(block.shape[0])
+        scaled = sparse.csr_array(sparse.diags_array(1 / np.where(largest > 0, largest, 1)) @ block)
+        shown, must = system.shown.ravel(), system.strict.ravel()
+        equal.append(scaled[shown & (largest > 0)])
+        kept = np.flatnonzero((~shown & (largest > 0)) | must)
+        at_least.append(scaled[kept])
+        strict.append(must[kept])
+        origin.append(np.column_stack([np.full(kept.size, place), kept]))
+    if not equal:
+        nothing = sparse.csr_array((0, unknowns))
+        return Constraints(nothing, nothing, np.zeros(0, bool), np.zeros((0, 2), np.int64), dim)
+    return Constraints(
+        sparse.csr_array(sparse.vstack(equal, format="csr")),
+        sparse.csr_array(sparse.vstack(at_least, format="csr")),
+        np.concatenate(strict),
+        np.concatenate(origin).astype(np.int64),
+        dim,
+    )

@@ -1,0 +1,197 @@
+"""Affine hull, centre and contradictions of a cone ``{equal x = 0, at_least x >= 0}``, by linear programs.
+
+One program finds which inequalities can hold strictly: maximise ``sum t`` with ``0 <= t <= 1`` and ``at_least x >= t``.
+A cone can be scaled up, so at the optimum every ``t_i`` is 1 where some member has slack in row ``i`` and 0 where none
+has: rows with 0 are implicit equations.  They lower the dimension; where the slack is known to be positive they are a
+contradiction.
+"""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+
+import numpy as np
+from scipy import linalg, sparse
+from scipy.optimize import linprog
+
+from irl_ident.environment import Array, Mask
+from irl_ident.identified.constraints import Constraints
+from irl_ident.rewards import RANK_TOLERANCE
+
+SIMPLEX_SIZE = 2_000
+"""Up to so many unknowns programs are solved by the simplex method, above by an interior point."""
+
+UNDECIDED_RANK = 1e-7
+"""Singular values between ``RANK_TOLERANCE`` and this share of the largest are too near 0 to call."""
+
+
+class SolverFailed(RuntimeError):
+    """The linear-programming solver gave no answer; the message carries its status."""
+
+
+@dataclass(frozen=True, eq=False)
+class Hull:
+    """The span of a cone.
+
+    Attributes
+    ----------
+    basis : array (d, m)
+        Orthonormal, of the span of the cone in ``theta``.
+    singular_values : array
+        Of the equations on the unknowns, largest first.
+    implicit : bool (l,)
+        Inequalities that hold with equality throughout the cone.
+    tightness : array (l,)
+        The ``t`` of the module's linear program: anything clearly between 0 and 1 is not decided.
+    span : array (n, h)
+        Orthonormal basis of the span in all unknowns.
+    """
+
+    basis: Array
+    singular_values: Array
+    implicit: Mask
+    tightness: Array
+    span: Array
+
+    @property
+    def gap(self) -> float:
+        """Smallest counted singular value over the largest dropped one."""
+        return spectral_gap(self.singular_values)
+
+    @property
+    def decided(self) -> bool:
+        """Whether every rank and every implicit equation is clear."""
+        between = (self.tightness > 0.01) & (self.tightness < 0.99)
+        return not between.any() and not unclear(self.singular_values)
+
+
+def spectral_gap(singular_values: Array) -> float:
+    """Smallest singular value that counts over the largest that does not; ``inf`` when none is dropped."""
+    if not singular_values.size:
+        return np.inf
+    counted = singular_values > RANK_TOLERANCE * singular_values[0]
+    dropped = singular_values[~counted]
+    return float(singular_values[counted][-1] / dropped[0]) if dropped.size and dropped[0] > 0 else np.inf
+
+
+def unclear(singular_values: Array) -> bool:
+    """Whether some singular value is neither clearly 0 nor clearly not."""
+    if not singular_values.size:
+        return False
+    share = singular_values / singular_values[0]
+    return bool(((share > RANK_TOLERANCE) & (share < UNDECIDED_RANK)).any())
+
+
+def solve(
+    cost: Array,
+    at_least: sparse.csr_array,
+    equal: sparse.csr_array,
+    lower: Array,
+    upper: Array,
+) -> Array:
+    """Minimise ``cost @ x`` over ``at_least x >= 0``, ``equal x = 0``, ``lower <= x <= upper``.
+
+    Raises
+    ------
+    SolverFailed
+        With the solver's own message.
+    """
+    answer = linprog(
+        cost,
+        A_ub=-at_least if at_least.shape[0] else None,
+        b_ub=np.zeros(at_least.shape[0]) if at_least.shape[0] else None,
+        A_eq=equal if equal.shape[0] else None,
+        b_eq=np.zeros(equal.shape[0]) if equal.shape[0] else None,
+        bounds=np.column_stack([lower, upper]),
+        method="highs-ds" if cost.size <= SIMPLEX_SIZE else "highs-ipm",
+        options={"primal_feasibility_tolerance": 1e-10, "dual_feasibility_tolerance": 1e-10},
+    )
+    if answer.x is None or answer.status != 0:
+        raise SolverFailed(f"linear program not solved (status {answer.status}): {answer.message}")
+    return np.asarray(answer.x)
+
+
+@dataclass(frozen=True, eq=False)
+class Maximum:
+    """A maximum between certified bounds, and a point ``theta`` that reaches the lower one (to rounding)."""
+
+    theta: Array
+    lower: float
+    upper: float
+
+
+def certified_maximum(cost: Array, at_least: Array, equal: Array, largest: Array) -> Maximum:
+    """The maximum of ``cost @ x`` over ``at_least x >= 0``, ``equal x = 0``, ``|x_j| <= largest_j``.
+
+    The upper bound holds for any multipliers ``y >= 0`` and ``z`` whatever: ``sum_j largest_j |cost + at_least^T y +
+    equal^T z|_j``; those that the solver gives make it tight.  The lower bound is the value at the solver's point,
+    feasible to 1e-10.
+    """
+    answer = linprog(
+        -cost,
+        A_ub=-at_least if len(at_least) else None,
+        b_ub=np.zeros(len(at_least)) if len(at_least) else None,
+        A_eq=equal if len(equal) else None,
+        b_eq=np.zeros(len(equal)) if len(equal) else None,
+        bounds=np.column_stack([-largest, largest]),
+        method="highs-ds",
+        options={"primal_feasibility_tolerance": 1e-10, "dual_feasibility_tolerance": 1e-10},
+    )
+    if answer.x is None or answer.status != 0:
+        raise SolverFailed(f"linear program not solved (status {answer.status}): {answer.message}")
+    residual = cost.copy()
+    if len(at_least):
+        residual += at_least.T @ np.maximum(-answer.ineqlin.marginals, 0)
+    if len(equal):
+        residual += equal.T @ answer.eqlin.marginals
+    value = float(cost @ answer.x)
+    return Maximum(answer.x, value, max(value, float(largest @ np.abs(residual))))
+
+
+def strictness(constraints: Constraints) -> Array:
+    """The ``t`` of the module's linear program, one for each inequality, in [0, 1]."""
+    rows, unknowns = constraints.at_least.shape
+    if rows == 0:
+        return np.zeros(0)
+    with_t = sparse.csr_array(sparse.hstack([constraints.at_least, -sparse.eye_array(rows)], format="csr"))
+    padded = sparse.csr_array(
+        sparse.hstack([constraints.equal, sparse.csr_array((constraints.equal.shape[0], rows))], format="csr")
+    )
+    cost = np.concatenate([np.zeros(unknowns), -np.ones(rows)])
+    lower = np.concatenate([np.full(unknowns, -np.inf), np.zeros(rows)])
+    upper = np.concatenate([np.full(unknowns, np.inf), np.ones(rows)])
+    return solve(cost, with_t, padded, lower, upper)[unknowns:]
+
+
+def hull(constraints: Constraints) -> Hull:
+    """The affine hull of the cone; it holds 0, so it is a linear span."""
+    tightness = strictness(constraints)
+    implicit = tightness < 0.5
+    equations = sparse.csr_array(sparse.vstack([constraints.equal, constraints.at_least[implicit]], format="csr"))
+    unknowns, dim = constraints.unknowns, constraints.dim
+    informative = np.diff(equations.indptr) > 0
+    equations = sparse.csr_array(equations[informative])
+    if equations.shape[0] == 0:
+        return Hull(np.eye(dim), np.zeros(0), implicit, tightness, np.eye(unknowns))
+    _, values, rows = np.linalg.svd(equations.toarray(), full_matrices=True)
+    rank = int((values > RANK_TOLERANCE * values[0]).sum())
+    span = rows[rank:].T
+    basis = span if unknowns == dim else linalg.orth(span[:dim], rcond=RANK_TOLERANCE)
+    return Hull(basis, values, implicit, tightness, span)
+
+
+def center(constraints: Constraints, implicit: Mask) -> Array:
+    """The unknowns with the largest least slack under ``|theta|_inf <= 1``; 0 when no inequality can be strict."""
+    free = constraints.at_least[~implicit]
+    if free.shape[0] == 0:
+        return np.zeros(constraints.unknowns)
+    equations = sparse.vstack([constraints.equal, constraints.at_least[implicit]], format="csr")
+    with_margin = sparse.csr_array(sparse.hstack([free, -np.ones((free.shape[0], 1))], format="csr"))
+    padded = sparse.csr_array(sparse.hstack([equations, sparse.csr_array((equations.shape[0], 1))], format="csr"))
+    cost = np.zeros(constraints.unknowns + 1)
+    cost[-1] = -1
+    box = np.full(cost.size, np.inf)
+    box[: constraints.dim] = 1
+    lower = -box
+    lower[-1] = 0
+    return solve(cost, with_margin, padded, lower, box)[:-1]

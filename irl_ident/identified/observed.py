@@ -1,0 +1,91 @@
+"""Evidence as linear algebra: one system of Bellman rows for each environment that was seen.
+
+For environment ``e`` with features ``Phi`` (S * A, d) and shaping matrix ``B`` (S * A, S), the slack of action ``a`` in
+state ``s`` is ``V(s) - Q(s, a) = (B V - Phi theta)[s * A + a]``.  An optimal agent makes it 0 for the actions that it
+shows, and at least 0 for all others; more than 0 where it is known that *all* optimal actions were shown.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from dataclasses import dataclass, replace
+from typing import Any
+
+import numpy as np
+from scipy import sparse
+
+from irl_ident import evidence as evidence_room
+from irl_ident.environment import Environment, Mask
+from irl_ident.rewards import RewardFamily
+
+
+@dataclass(frozen=True, eq=False)
+class System:
+    """What was seen in one environment.
+
+    Attributes
+    ----------
+    env : Environment
+    features : sparse (S * A, d)
+    shown : bool (S, A)
+        Actions that are optimal.
+    observed : bool (S,)
+        States in which something was seen.
+    strict : bool (S, A)
+        Actions that are known to be worse than optimal.
+    sources : tuple of int
+        Positions in the evidence that speak of this environment.
+    """
+
+    env: Environment
+    features: sparse.csr_array
+    shown: Mask
+    observed: Mask
+    strict: Mask
+    sources: tuple[int, ...]
+
+    def without(self, state: int) -> System:
+        """The same, had nothing been seen in ``state``."""
+        others = np.arange(self.env.n_states) != state
+        return replace(
+            self,
+            shown=self.shown & others[:, None],
+            observed=self.observed & others,
+            strict=self.strict & others[:, None],
+        )
+
+
+def systems(evidence: Sequence[tuple[Environment, Any]], family: RewardFamily) -> tuple[System, ...]:
+    """One :class:`System` for each different environment of ``evidence``, in order of appearance."""
+    found: dict[str, System] = {}
+    for place, (env, observation) in enumerate(evidence):
+        seen = evidence_room.shown(env, observation)
+        features = family.matrix(env)
+        shown = _with_twins(env, features, seen.shown & seen.observed[:, None])
+        strict = ~shown & seen.observed[:, None] if seen.complete else np.zeros_like(shown)
+        new = System(env, features, shown, seen.observed.copy(), strict, (place,))
+        old = found.get(env.digest)
+        found[env.digest] = new if old is None else _merged(old, new)
+    return tuple(found.values())
+
+
+def _merged(old: System, new: System) -> System:
+    return replace(
+        old,
+        shown=old.shown | new.shown,
+        observed=old.observed | new.observed,
+        strict=old.strict | new.strict,
+        sources=old.sources + new.sources,
+    )
+
+
+def _with_twins(env: Environment, features: sparse.csr_array, shown: Mask) -> Mask:
+    """Mark also the actions that are the same as a shown one: same successors and same features in that state."""
+    rows = sparse.csr_array(sparse.hstack([env.transitions, features], format="csr"))
+    rows.sort_indices()
+    numbers: dict[bytes, int] = {}
+    spans = zip(rows.indptr[:-1], rows.indptr[1:], strict=True)
+    contents = (rows.data[i:j].tobytes() + rows.indices[i:j].tobytes() for i, j in spans)
+    keys = np.array([numbers.setdefault(content, len(numbers)) for content in contents]).reshape(shown.shape)
+    same = keys[:, :, None] == keys[:, None, :]
+    return np.asarray((same & shown[:, None, :]).any(axis=2))
