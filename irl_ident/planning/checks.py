@@ -1,0 +1,45 @@
+"""What planning accepts: finite rewards, proper policies, positive temperatures; anything else is one ``ValueError``."""
+
+from __future__ import annotations
+
+import numpy as np
+import numpy.typing as npt
+
+from irl_ident.environment import ROW_SUM_TOLERANCE, Array, Environment
+
+
+def finite(argument: str, given: npt.ArrayLike, shape: tuple[int, ...], meaning: str) -> Array:
+    """``given`` as a float array of ``shape`` without NaN or infinity."""
+    array = np.asarray(given, dtype=float)
+    if array.shape != shape:
+        raise ValueError(f"{argument}: should have shape {meaning} = {shape}, was {array.shape}")
+    if not np.isfinite(array).all():
+        place = tuple(int(i) for i in np.argwhere(~np.isfinite(array))[0])
+        raise ValueError(f"{argument}{list(place)} is {float(array[place])!r}: should be finite")
+    return array
+
+
+def reward_on(env: Environment, reward: npt.ArrayLike) -> Array:
+    """``reward`` as a finite array (S, A)."""
+    return finite("reward", reward, (env.n_states, env.n_actions), "(S, A)")
+
+
+def policy_on(env: Environment, policy: npt.ArrayLike) -> Array:
+    """``policy`` as an array (S, A) of probabilities whose rows sum to 1."""
+    array = finite("policy", policy, (env.n_states, env.n_actions), "(S, A)")
+    if (array < 0).any():
+        state, action = (int(i) for i in np.argwhere(array < 0)[0])
+        raise ValueError(f"policy[{state}, {action}] is {float(array[state, action])!r}: should be a probability")
+    off = np.abs(array.sum(axis=1) - 1)
+    if off.max() > ROW_SUM_TOLERANCE:
+        state = int(np.argmax(off))
+        raise ValueError(f"policy[{state}] sums to {float(array[state].sum())!r}: should sum to 1")
+    return array
+
+
+def positive(argument: str, value: float) -> float:
+    """``value`` as a finite float above 0."""
+    number = float(value)
+    if not (np.isfinite(number) and number > 0):
+        raise ValueError(f"{argument}: was {value!r}, should be finite and above 0")
+    return number
