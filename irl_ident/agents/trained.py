@@ -1,9 +1,10 @@
 """Trained agents: policies that came of training in a Gymnasium environment, whatever objective that gave them.
 
 A trained agent carries its table of action probabilities into any environment with the same states and actions: it does
-not plan again.  (Agents that do are in :mod:`irl_ident.agents.known`.)  It is evidence like any other, through its policy
-or through its rollouts; what it does in states that it never saw in training came of chance, and in absorbing states it
-never acts, so :meth:`TrainedAgent.observation` leaves both out and claims only that the actions taken are meant.
+not plan again.  (Agents that do are in :mod:`irl_ident.agents.known`.)  It is evidence like any other, through its
+policy or through its rollouts; what it does in states that it never saw in training came of chance, and in absorbing
+states it never acts, so :meth:`TrainedAgent.observation` leaves both out and claims only that the actions taken are
+meant.
 """
 
 from __future__ import annotations

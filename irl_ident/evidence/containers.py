@@ -15,10 +15,16 @@ from pathlib import Path
 from typing import Any, NoReturn
 
 import numpy as np
+import numpy.typing as npt
 from numpy.lib import format as npy
 
 Tree = dict[str, Any]
 """Values by path."""
+
+CHECKSUM = "sha256"
+"""The key of the checksum of all other values: first in an archive, where damage to the directory cannot hide it."""
+
+ALTERED = f"{CHECKSUM}: does not match, the file was altered; remove this key if that was meant"
 
 
 def pack(tree: Tree, path: Path) -> bytes:
@@ -46,7 +52,7 @@ def _pack_json(tree: Tree) -> bytes:
     for name in ("environments", "evidence"):
         if name in nested:
             nested[name] = list(nested[name].values())
-    return json.dumps({**nested, "sha256": _sha256(nested)}, allow_nan=False).encode("ascii")
+    return json.dumps({**nested, CHECKSUM: _sha256(nested)}, allow_nan=False).encode("ascii")
 
 
 def _unpack_json(packed: bytes) -> Tree:
@@ -60,9 +66,9 @@ def _unpack_json(packed: bytes) -> Tree:
         raise ValueError("file: is nested too deeply to be of this format") from error
     if not isinstance(nested, dict):
         raise ValueError("format: is missing, this JSON is not an object")
-    stated = nested.pop("sha256", None)
+    stated = nested.pop(CHECKSUM, None)
     if stated is not None and stated != _sha256(nested):
-        raise ValueError("sha256: does not match, the file was altered; remove this key if that was meant")
+        raise ValueError(ALTERED)
     tree: Tree = {}
     _flatten(nested, "", tree)
     return tree
@@ -101,23 +107,36 @@ def _refuse(constant: str) -> NoReturn:
 
 
 def _pack_npz(tree: Tree) -> bytes:
-    arrays: dict[str, Any] = {}
+    members: dict[str, bytes] = {}
     for path, value in tree.items():
-        array = np.asarray(value)
-        if array.dtype.kind == "U" and any("\0" in word for word in array.ravel().tolist() + _given_words(value)):
+        if isinstance(value, tuple) and any("\0" in word for word in value):
             raise ValueError(f"{path}: a name holds the character NUL, which cannot be stored")
-        arrays[path] = array
+        members[path] = _npy(np.asarray(value))
     buffer = io.BytesIO()
-    np.savez_compressed(buffer, **arrays)
+    with zipfile.ZipFile(buffer, "w", zipfile.ZIP_DEFLATED) as archive:
+        for path, content in {CHECKSUM: _npy(np.array(_sha256_of_members(members))), **members}.items():
+            info = zipfile.ZipInfo(f"{path}.npy")
+            info.external_attr = 0o644 << 16
+            archive.writestr(info, content, zipfile.ZIP_DEFLATED)
     return buffer.getvalue()
 
 
-def _given_words(value: Any) -> list[str]:
-    return list(value) if isinstance(value, tuple) else []
+def _npy(array: npt.NDArray[Any]) -> bytes:
+    buffer = io.BytesIO()
+    npy.write_array(buffer, array, allow_pickle=False)
+    return buffer.getvalue()
+
+
+def _sha256_of_members(members: dict[str, bytes]) -> str:
+    total = hashlib.sha256()
+    for path in sorted(members):
+        total.update(path.encode() + b"\0" + hashlib.sha256(members[path]).digest())
+    return total.hexdigest()
 
 
 def _unpack_npz(packed: bytes) -> Tree:
-    """Read every member whole, which checks its checksum, before any of it is interpreted."""
+    """Read every member whole, and compare the checksums, before any of it is interpreted."""
+    members: dict[str, bytes] = {}
     tree: Tree = {}
     name = "file"
     try:
@@ -127,12 +146,17 @@ def _unpack_npz(packed: bytes) -> Tree:
                 if not name.endswith(".npy") or member.compress_type not in (zipfile.ZIP_STORED, zipfile.ZIP_DEFLATED):
                     raise ValueError(f"{name}: is not an array of an .npz")
                 name = name.removesuffix(".npy")
-                if name in tree:
+                if name in members:
                     raise ValueError(f"{name}: is given twice")
-                content = io.BytesIO(archive.read(member))
-                tree[name] = npy.read_array(content, allow_pickle=False)
+                members[name] = archive.read(member)
+        for name, content in members.items():
+            tree[name] = npy.read_array(io.BytesIO(content), allow_pickle=False)
     except (zipfile.BadZipFile, zlib.error, EOFError, OSError, RuntimeError, MemoryError) as error:
         raise ValueError(f"{name}: the archive is damaged: {error}") from error
     except ValueError as error:
         raise ValueError(str(error) if str(error).startswith(name) else f"{name}: {error}") from error
+    stated = tree.pop(CHECKSUM, None)
+    members.pop(CHECKSUM, None)
+    if stated is not None and stated.tolist() != _sha256_of_members(members):
+        raise ValueError(ALTERED)
     return tree

@@ -11,8 +11,9 @@ The container is told by the content, not by the name.  Version 1 of the tree (S
 ================================  ======================================================================================
 ``format``                        ``"irl_ident"``
 ``version``                       1
-``sha256``                        JSON only, optional: of the tree without this key, as JSON with sorted keys and
-                                  without spaces (zip has its own checksums)
+``sha256``                        of all other values, optional.  JSON: of the tree as JSON with sorted keys and
+                                  without spaces; npz: of each other key in order, a NUL and the sha256 (32 bytes) of
+                                  its ``.npy`` member
 ``environments/i/shape``          S, A
 ``environments/i/discount``       number in [0, 1]
 ``environments/i/indptr``         S * A + 1 whole numbers: transitions in compressed sparse rows, row ``s * A + a``

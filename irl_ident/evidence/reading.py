@@ -130,7 +130,7 @@ def checked(evidence: Evidence) -> Pairs:
     given: object = evidence
     if not isinstance(given, (list, tuple)):
         raise ValueError(
-            f"evidence: should be a list of (environment, observation) pairs such as [(env, policy)], was {_kind(given)}"
+            f"evidence: should be a list of (environment, observation) pairs, as [(env, policy)], was {_kind(given)}"
         )
     if len(given) == 0:
         raise ValueError("evidence: is empty, should hold at least one (environment, observation) pair")
