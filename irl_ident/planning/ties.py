@@ -7,6 +7,9 @@ import numpy.typing as npt
 
 from irl_ident.environment import Array, Mask
 
+ROUNDING = 1e-12
+"""Share of the largest value that solving for values can be off by rounding."""
+
 
 def optimal_actions(q: npt.ArrayLike, tolerance: float = 1e-8) -> Mask:
     """Mark the actions whose value is within ``tolerance`` of the best, in units of the range of ``q``.
@@ -18,7 +21,8 @@ def optimal_actions(q: npt.ArrayLike, tolerance: float = 1e-8) -> Mask:
     tolerance : float
         At least 0.  Action ``a`` is optimal in ``s`` when
         ``q[s, a] >= max_a q[s, a] - tolerance * (max q - min q)``, with the range taken over all pairs of that reward, so
-        that positive affine maps of ``q`` mark the same actions.
+        that positive affine maps of ``q`` mark the same actions.  Differences below ``ROUNDING * max |q|`` never count:
+        where the reward is constant, they are all there is.
 
     Returns
     -------
@@ -40,7 +44,8 @@ def optimal_actions(q: npt.ArrayLike, tolerance: float = 1e-8) -> Mask:
     if not (np.isfinite(tolerance) and tolerance >= 0):
         raise ValueError(f"tolerance: was {tolerance!r}, should be finite and at least 0")
     spread = values.max(axis=(-2, -1), keepdims=True) - values.min(axis=(-2, -1), keepdims=True)
-    marked: Mask = values >= values.max(axis=-1, keepdims=True) - tolerance * spread
+    rounding = ROUNDING * np.abs(values).max(axis=(-2, -1), keepdims=True)
+    marked: Mask = values >= values.max(axis=-1, keepdims=True) - tolerance * spread - rounding
     return marked
 
 
