@@ -16,6 +16,7 @@ import numpy as np
 from scipy import linalg, sparse
 
 from irl_ident.environment import Array
+from irl_ident.identified.constraints import within_reach
 from irl_ident.identified.observed import System
 from irl_ident.identified.report import Ambiguity, Kind
 from irl_ident.rewards import RewardFamily
@@ -96,10 +97,12 @@ def _reasons(family: RewardFamily, systems: Sequence[System], scale: Array | Non
 
 
 def _unvisited(family: RewardFamily, systems: Sequence[System]) -> _Candidates:
-    """Parameters that only states without observation read."""
+    """Parameters that are read only in states that were not observed, and not as the end of what was."""
     read = np.zeros(family.dim, dtype=bool)
     for system in systems:
-        rows = np.repeat(system.observed, system.env.n_actions)
+        reached = np.zeros(system.env.n_states, dtype=bool)
+        reached[within_reach(system, system.shown)] = True
+        rows = np.repeat(system.observed | (reached & system.known), system.env.n_actions)
         read[system.features[rows].indices] = True
     columns = np.flatnonzero(~read)
     words = tuple(f"{family.parameters[j]}: {_where(systems, j)}" for j in columns)

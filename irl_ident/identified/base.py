@@ -54,6 +54,7 @@ class IdentifiedSet(ABC):
     """All rewards of a family that are consistent with the evidence."""
 
     family: RewardFamily
+    evidence: tuple[tuple[Environment, Any], ...]
     environments: tuple[Environment, ...]
     rationality: Rationality
     conflict: Conflict | None

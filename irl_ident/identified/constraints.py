@@ -76,7 +76,8 @@ def lifted(systems: Sequence[System], dim: int) -> Constraints:
 
 def reduced(systems: Sequence[System], dim: int) -> Constraints:
     """The dense form: unknowns ``(theta, values of unobserved states within reach)``."""
-    hidden = [_hidden(system) for system in systems]
+    reached = [within_reach(system, np.ones_like(system.shown)) for system in systems]
+    hidden = [states[~system.known[states]] for states, system in zip(reached, systems, strict=True)]
     total = dim + sum(states.size for states in hidden)
     blocks, start = [], dim
     for system, states in zip(systems, hidden, strict=True):
@@ -84,7 +85,7 @@ def reduced(systems: Sequence[System], dim: int) -> Constraints:
         slack = system.env.shaping @ values
         slack[:, :dim] -= system.features.toarray()
         slack[np.abs(slack).max(axis=1) < NEGLIGIBLE_ROW] = 0
-        unreachable = ~system.observed
+        unreachable = ~system.known
         unreachable[states] = False
         slack[np.repeat(unreachable, system.env.n_actions)] = 0
         blocks.append(sparse.csr_array(slack))
@@ -94,7 +95,7 @@ def reduced(systems: Sequence[System], dim: int) -> Constraints:
 
 def _values(system: System, hidden: Indices, columns: Indices, dim: int, total: int) -> Array:
     """Each state's value as a linear map of the unknowns, (S, n)."""
-    env, seen = system.env, np.flatnonzero(system.observed)
+    env, seen = system.env, np.flatnonzero(system.known)
     chosen = seen * env.n_actions + system.shown[seen].argmax(axis=1)
     rows = sparse.csr_array(env.shaping[chosen])
     values = np.zeros((env.n_states, total))
@@ -107,16 +108,15 @@ def _values(system: System, hidden: Indices, columns: Indices, dim: int, total: 
     return values
 
 
-def _hidden(system: System) -> Indices:
-    """Unobserved states that can be reached from an observed one, whatever the actions."""
+def within_reach(system: System, actions: Mask) -> Indices:
+    """States that are observed or that the marked actions (S, A) can lead to from an observed one."""
     env = system.env
-    any_action = sparse.kron(sparse.eye_array(env.n_states), np.ones((1, env.n_actions)))
-    moves = sparse.csr_array(any_action @ env.transitions)
+    marked = sparse.csr_array(sparse.diags_array(actions.ravel().astype(float)) @ env.transitions)
+    moves = sparse.kron(sparse.eye_array(env.n_states), np.ones((1, env.n_actions))) @ marked
     start = sparse.csr_array(system.observed[None, :].astype(float))
     graph = sparse.block_array([[sparse.csr_array((1, 1)), start], [None, moves]], format="csr")
     reached = np.asarray(breadth_first_order(graph, 0, return_predecessors=False), dtype=np.int64)
-    states = np.sort(reached[reached > 0]) - 1
-    return states[~system.observed[states]]
+    return np.sort(reached[reached > 0]) - 1
 
 
 def _collected(systems: Sequence[System], blocks: Iterable[sparse.csr_array], dim: int) -> Constraints:

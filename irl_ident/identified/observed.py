@@ -28,7 +28,8 @@ class System:
     env : Environment
     features : sparse (S * A, d)
     shown : bool (S, A)
-        Actions that are optimal.
+        Actions that are optimal: those seen, those that are the same as one seen, and all actions of a state in which all
+        are the same, seen or not.
     observed : bool (S,)
         States in which something was seen.
     strict : bool (S, A)
@@ -44,12 +45,17 @@ class System:
     strict: Mask
     sources: tuple[int, ...]
 
+    @property
+    def known(self) -> Mask:
+        """States of which an optimal action is known, (S,)."""
+        return np.asarray(self.shown.any(axis=1))
+
     def without(self, state: int) -> System:
         """The same, had nothing been seen in ``state``."""
         others = np.arange(self.env.n_states) != state
         return replace(
             self,
-            shown=self.shown & others[:, None],
+            shown=self.shown & (others | self.shown.all(axis=1))[:, None],
             observed=self.observed & others,
             strict=self.strict & others[:, None],
         )
@@ -80,7 +86,7 @@ def _merged(old: System, new: System) -> System:
 
 
 def _with_twins(env: Environment, features: sparse.csr_array, shown: Mask) -> Mask:
-    """Mark also the actions that are the same as a shown one: same successors and same features in that state."""
+    """Mark also actions that are the same as a shown one, by successors and features, and all where all are the same."""
     rows = sparse.csr_array(sparse.hstack([env.transitions, features], format="csr"))
     rows.sort_indices()
     numbers: dict[bytes, int] = {}
@@ -88,4 +94,4 @@ def _with_twins(env: Environment, features: sparse.csr_array, shown: Mask) -> Ma
     contents = (rows.data[i:j].tobytes() + rows.indices[i:j].tobytes() for i, j in spans)
     keys = np.array([numbers.setdefault(content, len(numbers)) for content in contents]).reshape(shown.shape)
     same = keys[:, :, None] == keys[:, None, :]
-    return np.asarray((same & shown[:, None, :]).any(axis=2))
+    return np.asarray((same & shown[:, None, :]).any(axis=2) | same.all(axis=(1, 2))[:, None])

@@ -96,7 +96,7 @@ class OptimalSet(IdentifiedSet):
             [system.env.shaping for system in self.systems],
             [system.features for system in self.systems],
             [system.shown for system in self.systems],
-            [system.observed for system in self.systems],
+            [system.known for system in self.systems],
             [system.env.discount for system in self.systems],
             self.family.dim,
         )
@@ -241,7 +241,7 @@ class OptimalSet(IdentifiedSet):
             reasons.append(
                 "only rewards that make every action optimal are left: trivially consistent with any behaviour"
             )
-        if any((~system.observed).any() for system in self.systems):
+        if any((~system.known).any() for system in self.systems):
             exact = all(_closed(system) for system in self.systems)
             reasons.append(
                 "states without observation are "
@@ -257,7 +257,7 @@ class OptimalSet(IdentifiedSet):
 def _closed(system: System) -> bool:
     """Whether the shown actions stay in observed states."""
     rows = system.env.transitions[system.shown.ravel()]
-    return bool(system.observed[rows.indices].all())
+    return bool(system.known[rows.indices].all())
 
 
 def _manner(found: Sequence[System]) -> str:

@@ -1,9 +1,9 @@
 """Uniform samples of a polytope ``{z : rows z <= bounds}`` by ensemble hit-and-run.
 
 Hit-and-run (Smith 1984) moves a point to a uniform place on the chord through it along a random direction.  Thin
-polytopes mix slowly under isotropic directions, so directions are random combinations of the differences between the
-*other* half of an ensemble of points, the affine-invariant move of Goodman & Weare (2010): conditional on that half,
-the uniform distribution stays invariant.
+polytopes mix slowly under isotropic directions, so directions are differences of two random points of the *other* half
+of an ensemble, which makes the moves affine invariant (Goodman & Weare 2010): conditional on that half, the uniform
+distribution stays invariant.
 """
 
 from __future__ import annotations
@@ -49,8 +49,9 @@ def hit_and_run(rows: Array, bounds: Array, inside: Array, n: int, seed: int) ->
         _step(points, slack, directions, rows, rng)
     for _ in range(max(ENSEMBLE_STEPS * h, 10 * ENSEMBLE_STEPS)):
         for moving, others in ((slice(None, half), slice(half, None)), (slice(half, None), slice(None, half))):
-            centred = points[:, others] - points[:, others].mean(axis=1, keepdims=True)
-            directions = centred @ rng.standard_normal((half, half))
+            first = rng.integers(half, size=half)
+            second = (first + 1 + rng.integers(half - 1, size=half)) % half
+            directions = points[:, others][:, first] - points[:, others][:, second]
             _step(points[:, moving], slack[:, moving], directions, rows, rng)
     slack[...] = bounds[:, None] - rows @ points
     return np.ascontiguousarray(points[:, :n].T)
@@ -64,7 +65,6 @@ def _step(points: Array, slack: Array, directions: Array, rows: Array, rng: np.r
     forward = np.where(speed > 0, ratio, np.inf).min(axis=0)
     backward = np.where(speed < 0, ratio, -np.inf).max(axis=0)
     length = backward + (forward - backward) * rng.random(points.shape[1])
-    length = np.where(np.isfinite(length), length, 0)
     points += length * directions
     slack -= length * speed
     np.maximum(slack, 0, out=slack)
