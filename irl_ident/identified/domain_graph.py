@@ -2,9 +2,10 @@
 
 With deterministic transitions and a horizon that is long but finite, a maximum causal entropy agent's behaviour fixes
 the time-homogeneous reward r(s, a) up to a constant exactly when the graph of moves is coverable and aperiodic (Kim,
-Garg, Shiragur & Ermon 2021).  In words: rewards are known up to what adds the same total to all walks of horizon
-length, and if after so many steps the walk can be in any state, potentials have nowhere to hide.  A graph of period p
-leaves p dimensions: a constant for each of its cyclic classes.
+Garg, Shiragur & Ermon 2021).  In words: rewards are known up to what adds the same total to all walks of horizon length
+that start together, and if after so many steps the walk can be anywhere, potentials have nowhere to hide.  A graph of
+period p that can be started anywhere leaves p dimensions, a constant for each of its cyclic classes; started in one
+state it leaves besides the constant a potential for every state where the walk cannot end.
 
 The period of a strongly connected graph is the greatest common divisor of d(u) + 1 - d(v) over its edges u -> v, with
 d the distance from any one state (Denardo 1977).  It belongs to the graph of a *deterministic* model: the support of a

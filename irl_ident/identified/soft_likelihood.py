@@ -94,6 +94,47 @@ def log_likelihood(
     return float((given * plan.log_policy).sum())
 
 
+@dataclass(frozen=True, eq=False)
+class Derivatives:
+    """The log-likelihood with its derivatives in theta.
+
+    Attributes
+    ----------
+    log_likelihood : float
+        In nats.
+    gradient : array (d,)
+    hessian : array (d, d)
+        Exact, not its expectation.
+    jacobians : tuple of array (S*A, d)
+        ``d log pi`` in each environment.
+    """
+
+    log_likelihood: float
+    gradient: Array
+    hessian: Array
+    jacobians: tuple[Array, ...]
+
+
+def derivatives(
+    data: Sequence[Observed], fam: RewardFamily, theta: npt.ArrayLike, temperature: float = 1.0
+) -> Derivatives:
+    """Log-likelihood of counts (S, A) from several environments, its gradient and its exact Hessian."""
+    likelihood = 0.0
+    gradient, hessian = np.zeros(fam.dim), np.zeros((fam.dim, fam.dim))
+    jacobians = []
+    for i, (env, given) in enumerate(data):
+        counts = _checked_counts(f"data[{i}]", given, env)
+        plan = planning.soft(env, fam.reward(env, theta), temperature)
+        by_reward = planning.soft_gradient(env, plan, counts)
+        adjoint = counts.sum(axis=1) - temperature * by_reward.sum(axis=1)
+        jacobian = _jacobian(env, fam, plan)
+        likelihood += float((counts * plan.log_policy).sum())
+        gradient += fam.matrix(env).T @ by_reward.ravel()
+        hessian -= _curvature(jacobian, adjoint[:, None] * plan.policy)
+        jacobians.append(jacobian)
+    return Derivatives(likelihood, gradient, hessian, tuple(jacobians))
+
+
 def fisher_information(
     data: Sequence[Observed], fam: RewardFamily, theta: npt.ArrayLike, temperature: float = 1.0
 ) -> Array:
@@ -145,8 +186,7 @@ def maximum_likelihood(
     observed = [(env, _checked_counts(f"data[{i}]", counts, env)) for i, (env, counts) in enumerate(data)]
     if not any(counts.any() for _, counts in observed):
         raise ValueError("data: all counts are 0, there is nothing to fit")
-    problem = _Problem(observed, fam, float(temperature), float(penalty))
-    point = problem.at(np.zeros(fam.dim) if start is None else fam.checked(start))
+    point = _point(observed, fam, np.zeros(fam.dim) if start is None else fam.checked(start), temperature, penalty)
     damping = 1e-3
     status: Status = "iterations"
     iterations = 0
@@ -154,10 +194,10 @@ def maximum_likelihood(
         iterations += 1
         step, damping = _damped_step(point.curvature, point.gradient, damping)
         gain = float(point.gradient @ step - step @ point.curvature @ step / 2)
-        if gain < _FLAT and problem.moved(point, step) > _MOVING:
+        if gain < _FLAT and _moved(observed, point, step) > _MOVING:
             status = "separated"
             break
-        trial = problem.at(point.theta + step)
+        trial = _point(observed, fam, point.theta + step, temperature, penalty)
         last = gain < 1e-12 * (1 + abs(point.value)) and damping <= 1e-6
         if last:
             if float(trial.gradient @ trial.gradient) <= float(point.gradient @ point.gradient):
@@ -172,7 +212,7 @@ def maximum_likelihood(
     information = fisher_information(observed, fam, theta, temperature)
     return Fit(
         theta=theta,
-        log_likelihood=point.log_likelihood,
+        log_likelihood=point.local.log_likelihood,
         gradient_norm=float(linalg.norm(point.gradient)),
         iterations=iterations,
         converged=status == "converged",
@@ -237,51 +277,36 @@ def _told(data: Sequence[Observed], fam: RewardFamily, theta: Array, temperature
 
 @dataclass(frozen=True, eq=False)
 class _Point:
-    """The penalised log-likelihood at ``theta``, its gradient and its negative Hessian."""
-
     theta: Array
     value: float
-    log_likelihood: float
+    local: Derivatives
     gradient: Array
     curvature: Array
-    jacobians: tuple[Array, ...]
 
 
-@dataclass(frozen=True, eq=False)
-class _Problem:
-    data: Sequence[tuple[Environment, Array]]
-    fam: RewardFamily
-    temperature: float
-    penalty: float
+def _point(data: Sequence[Observed], fam: RewardFamily, theta: Array, temperature: float, penalty: float) -> _Point:
+    """The penalised log-likelihood, its gradient and its negative Hessian."""
+    local = derivatives(data, fam, theta, temperature)
+    return _Point(
+        theta,
+        local.log_likelihood - penalty / 2 * float(theta @ theta),
+        local,
+        local.gradient - penalty * theta,
+        penalty * np.eye(theta.size) - local.hessian,
+    )
 
-    def at(self, theta: Array) -> _Point:
-        likelihood = 0.0
-        gradient = -self.penalty * theta
-        curvature = self.penalty * np.eye(theta.size)
-        jacobians = []
-        for env, counts in self.data:
-            plan = planning.soft(env, self.fam.reward(env, theta), self.temperature)
-            by_reward = planning.soft_gradient(env, plan, counts)
-            weights = counts.sum(axis=1) - self.temperature * by_reward.sum(axis=1)
-            jacobian = _jacobian(env, self.fam, plan)
-            likelihood += float((counts * plan.log_policy).sum())
-            gradient = gradient + self.fam.matrix(env).T @ by_reward.ravel()
-            curvature = curvature + _curvature(jacobian, weights[:, None] * plan.policy)
-            jacobians.append(jacobian)
-        value = likelihood - self.penalty / 2 * float(theta @ theta)
-        return _Point(theta, value, likelihood, gradient, curvature, tuple(jacobians))
 
-    def moved(self, point: _Point, step: Array) -> float:
-        """Largest change that ``step`` makes to first order in the log-probability of an action in a visited state."""
-        changes = [
-            np.abs((jacobian @ step).reshape(counts.shape)[counts.sum(axis=1) > 0]).max(initial=0.0)
-            for (_, counts), jacobian in zip(self.data, point.jacobians, strict=True)
-        ]
-        return float(max(changes))
+def _moved(data: Sequence[tuple[Environment, Array]], point: _Point, step: Array) -> float:
+    """Largest change that ``step`` makes to first order in the log-probability of an action in a visited state."""
+    changes = [
+        np.abs((jacobian @ step).reshape(counts.shape)[counts.sum(axis=1) > 0]).max(initial=0.0)
+        for (_, counts), jacobian in zip(data, point.local.jacobians, strict=True)
+    ]
+    return float(max(changes))
 
 
 def _jacobian(env: Environment, fam: RewardFamily, plan: planning.SoftPlan) -> Array:
-    return np.asarray(planning.soft_jacobian(env, plan, fam.matrix(env).toarray()), dtype=float)
+    return planning.soft_jacobian(env, plan, fam.matrix(env).toarray())
 
 
 def _curvature(jacobian: Array, weights: Array) -> Array:
