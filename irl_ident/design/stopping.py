@@ -1,0 +1,237 @@
+"""When a campaign is over: rules that compose with ``|`` (any of them) and ``&`` (all of them).
+
+>>> identified() | budget(10)
+identified() | budget(10)
+>>> (identified() | budget(10)) & exhausted()
+(identified() | budget(10)) & exhausted()
+"""
+
+from __future__ import annotations
+
+from abc import ABC, abstractmethod
+from collections.abc import Sequence
+from dataclasses import dataclass
+from functools import cached_property
+from typing import TYPE_CHECKING
+
+import numpy as np
+
+from irl_ident.design.behaviour import consistent
+from irl_ident.environment import Environment
+
+if TYPE_CHECKING:
+    from irl_ident.identified.base import IdentifiedSet, Metric
+
+PROBES = 200
+"""How many members of the set before an observation are drawn to see whether it ruled out any."""
+
+
+@dataclass(frozen=True, eq=False)
+class State:
+    """Where a campaign stands.
+
+    Attributes
+    ----------
+    ident : IdentifiedSet
+        What is known now.
+    candidates : sequence of Environment
+    before : State or None
+        Where it stood one observation earlier; None before any evidence.
+    """
+
+    ident: IdentifiedSet
+    candidates: Sequence[Environment]
+    before: State | None = None
+
+    @property
+    def observations(self) -> int:
+        """How many observations there are."""
+        return len(self.ident.evidence)
+
+    @cached_property
+    def untried(self) -> int:
+        """How many candidates were never observed."""
+        seen = {env.digest for env, _ in self.ident.evidence}
+        return sum(env.digest not in seen for env in self.candidates)
+
+    @cached_property
+    def excluded_nothing(self) -> bool:
+        """Whether the last observation left the set as it was: same dimension, ``PROBES`` earlier members still in."""
+        if self.before is None or self.ident.conflict is not None:
+            return False
+        if self.ident.dimension != self.before.ident.dimension:
+            return False
+        return bool(consistent(self.ident, self.before.ident.sample(PROBES, seed=self.observations)).all())
+
+    @property
+    def stalled_for(self) -> int:
+        """How many of the last observations, in a row, excluded nothing."""
+        count = 0
+        state: State | None = self
+        while state is not None and state.excluded_nothing:
+            count += 1
+            state = state.before
+        return count
+
+
+class Rule(ABC):
+    """A stopping rule."""
+
+    @abstractmethod
+    def met(self, state: State) -> bool:
+        """Whether the campaign should stop here."""
+
+    @abstractmethod
+    def reason(self, state: State) -> str:
+        """Why, in words; of a rule that is met."""
+
+    def __or__(self, other: Rule) -> Rule:
+        return AnyOf((*_members(self, AnyOf), *_members(other, AnyOf)))
+
+    def __and__(self, other: Rule) -> Rule:
+        return AllOf((*_members(self, AllOf), *_members(other, AllOf)))
+
+
+def _members(rule: Rule, kind: type[AnyOf] | type[AllOf]) -> tuple[Rule, ...]:
+    return rule.rules if isinstance(rule, kind) else (rule,)
+
+
+@dataclass(frozen=True, repr=False)
+class AnyOf(Rule):
+    """Met when one of ``rules`` is; made by ``|``."""
+
+    rules: tuple[Rule, ...]
+
+    def met(self, state: State) -> bool:  # noqa: D102
+        return any(rule.met(state) for rule in self.rules)
+
+    def reason(self, state: State) -> str:  # noqa: D102
+        return "; ".join(rule.reason(state) for rule in self.rules if rule.met(state))
+
+    def __repr__(self) -> str:
+        return " | ".join(map(repr, self.rules))
+
+
+@dataclass(frozen=True, repr=False)
+class AllOf(Rule):
+    """Met when all of ``rules`` are; made by ``&``."""
+
+    rules: tuple[Rule, ...]
+
+    def met(self, state: State) -> bool:  # noqa: D102
+        return all(rule.met(state) for rule in self.rules)
+
+    def reason(self, state: State) -> str:  # noqa: D102
+        return " and ".join(rule.reason(state) for rule in self.rules)
+
+    def __repr__(self) -> str:
+        return " & ".join(f"({rule!r})" if isinstance(rule, AnyOf) else repr(rule) for rule in self.rules)
+
+
+@dataclass(frozen=True)
+class identified(Rule):
+    """Stop when the report says that the objective is identified, up to what no environment resolves."""
+
+    def met(self, state: State) -> bool:  # noqa: D102
+        return state.observations > 0 and state.ident.report().verdict.startswith("identified")
+
+    def reason(self, state: State) -> str:  # noqa: D102
+        return state.ident.report().verdict
+
+    def __repr__(self) -> str:
+        return "identified()"
+
+
+@dataclass(frozen=True, repr=False)
+class budget(Rule):
+    """Stop after a number of observations.
+
+    Parameters
+    ----------
+    environments : int
+        At least 1.
+    """
+
+    environments: int
+
+    def __post_init__(self) -> None:
+        _check_count("environments", self.environments)
+
+    def met(self, state: State) -> bool:  # noqa: D102
+        return state.observations >= self.environments
+
+    def reason(self, state: State) -> str:  # noqa: D102
+        return f"budget of {self.environments} spent"
+
+    def __repr__(self) -> str:
+        return f"budget({self.environments})"
+
+
+@dataclass(frozen=True, repr=False)
+class stalled(Rule):
+    """Stop when the last ``n`` observations excluded nothing (judged on a sample, see ``State.excluded_nothing``).
+
+    Parameters
+    ----------
+    n : int
+        At least 1.
+    """
+
+    n: int
+
+    def __post_init__(self) -> None:
+        _check_count("n", self.n)
+
+    def met(self, state: State) -> bool:  # noqa: D102
+        return state.observations >= self.n and state.stalled_for >= self.n
+
+    def reason(self, state: State) -> str:  # noqa: D102
+        return f"the last {state.stalled_for} observations excluded nothing"
+
+    def __repr__(self) -> str:
+        return f"stalled({self.n})"
+
+
+@dataclass(frozen=True)
+class exhausted(Rule):
+    """Stop when every candidate was observed."""
+
+    def met(self, state: State) -> bool:  # noqa: D102
+        return state.untried == 0
+
+    def reason(self, state: State) -> str:  # noqa: D102
+        return f"all {len(state.candidates)} candidates were tried"
+
+
+@dataclass(frozen=True, repr=False)
+class diameter_below(Rule):
+    """Stop when the certified upper bound on the diameter of the identified set is below ``epsilon``.
+
+    Parameters
+    ----------
+    epsilon : float
+        Above 0.
+    metric : str
+        As for ``ident.diameter``.
+    """
+
+    epsilon: float
+    metric: Metric = "canonical"
+
+    def __post_init__(self) -> None:
+        if not (np.isfinite(self.epsilon) and self.epsilon > 0):
+            raise ValueError(f"epsilon: was {self.epsilon!r}, should be finite and above 0")
+
+    def met(self, state: State) -> bool:  # noqa: D102
+        return state.observations > 0 and state.ident.diameter(self.metric)[1] < self.epsilon
+
+    def reason(self, state: State) -> str:  # noqa: D102
+        return f"diameter at most {state.ident.diameter(self.metric)[1]:.3g} ({self.metric})"
+
+    def __repr__(self) -> str:
+        return f"diameter_below({self.epsilon:g}, {self.metric!r})"
+
+
+def _check_count(argument: str, value: int) -> None:
+    if value != int(value) or value < 1:
+        raise ValueError(f"{argument}: was {value!r}, should be a whole number of at least 1")

@@ -1,0 +1,247 @@
+"""Strategies: which environment should come next?
+
+A strategy is a frozen object with one method, ``score(ident, candidates)``: a number for every candidate, the larger
+the better.  It remembers nothing.  Whatever it needs to know of the past is in the identified set's evidence, and its
+random numbers come from ``SeedSequence(seed, spawn_key=(number of observations so far,))``, so that the same set
+always gets the same scores.
+
+Greedy, Oracle and Exhaustive look at a *pool* of objectives that are still consistent: the given ``hypotheses``, or a
+sample of the identified set.  The sample is the one that was drawn before any evidence, cut to what is left, as long
+as at least ``FEWEST`` are left; it is planned once an environment.  When fewer are, a fresh sample is drawn from the
+identified set.
+"""
+
+from __future__ import annotations
+
+from abc import ABC, abstractmethod
+from collections import Counter
+from collections.abc import Sequence
+from dataclasses import dataclass, field
+from typing import TYPE_CHECKING, Any, Protocol
+
+import numpy as np
+
+from irl_ident.design.behaviour import (
+    RESOLUTION,
+    Labels,
+    behaviour_labels,
+    checked_thetas,
+    consistent,
+    signature,
+    signatures,
+    temperature_of,
+)
+from irl_ident.design.version_space import adaptive_scores, elimination_scores
+from irl_ident.environment import Array, Environment, Mask
+
+if TYPE_CHECKING:
+    from irl_ident.identified.base import IdentifiedSet
+
+FEWEST = 100
+"""When fewer members of the first sample are left than this, a fresh one is drawn."""
+
+
+class Strategy(Protocol):
+    """Anything that scores candidate environments."""
+
+    def score(self, ident: IdentifiedSet, candidates: Sequence[Environment]) -> Array:
+        """How good each of C candidates is to try next, (C,), the larger the better, all finite."""
+        ...
+
+
+@dataclass(frozen=True)
+class RoundRobin:
+    """One candidate after the other: minus the number of observations there so far."""
+
+    def score(self, ident: IdentifiedSet, candidates: Sequence[Environment]) -> Array:
+        """Minus how often each candidate was observed, (C,)."""
+        return -times_seen(ident, checked_candidates(candidates))
+
+
+@dataclass(frozen=True)
+class Random:
+    """A random candidate among those observed least often (without replacement).
+
+    Parameters
+    ----------
+    seed : int
+    """
+
+    seed: int = 0
+
+    def score(self, ident: IdentifiedSet, candidates: Sequence[Environment]) -> Array:
+        """Uniform in [0, 1), minus how often each candidate was observed, (C,)."""
+        given = checked_candidates(candidates)
+        drawn = np.random.default_rng(seeds(self.seed, ident)).random(len(given))
+        return drawn - times_seen(ident, given)
+
+
+@dataclass(frozen=True, eq=False)
+class PoolStrategy(ABC):
+    """A strategy that looks at a pool of objectives that are still consistent.
+
+    Parameters
+    ----------
+    samples : int
+        Size of the samples.
+    seed : int
+    hypotheses : array (N, d), optional
+        A finite class of objectives; the pool is those of them that are in the identified set.
+    resolution : float
+        In (0, 1]: soft policies closer than this count as the same behaviour (see :mod:`irl_ident.design.behaviour`).
+    """
+
+    samples: int = 1000
+    seed: int = 0
+    hypotheses: Array | None = field(default=None, kw_only=True)
+    resolution: float = field(default=RESOLUTION, kw_only=True)
+
+    def __post_init__(self) -> None:
+        if self.samples != int(self.samples) or self.samples < 1:
+            raise ValueError(f"samples: was {self.samples!r}, should be a whole number of at least 1")
+        if not 0 < self.resolution <= 1:
+            raise ValueError(f"resolution: was {self.resolution!r}, should be in (0, 1]")
+        if self.hypotheses is not None:
+            given = np.array(self.hypotheses, dtype=float)
+            given.setflags(write=False)
+            object.__setattr__(self, "hypotheses", given)
+
+    def pool(self, ident: IdentifiedSet) -> tuple[Array, Mask]:
+        """Objectives (N, d), and which of them are in the identified set (N,), at least one.
+
+        Raises
+        ------
+        ValueError
+            When none of the hypotheses is consistent with the evidence.
+        """
+        if self.hypotheses is not None:
+            given = checked_thetas("hypotheses", self.hypotheses, ident.family)
+            kept = consistent(ident, given)
+            if not kept.any():
+                raise ValueError(f"hypotheses: none of {len(given)} is consistent with the evidence")
+            return given, kept
+        if ident.rationality == "optimal":
+            first = prior_sample(ident, self.samples, self.seed)
+            kept = consistent(ident, first)
+            if kept.sum() >= min(FEWEST, self.samples):
+                return first, kept
+        fresh = ident.sample(self.samples, seed=int(seeds(self.seed, ident).generate_state(1)[0]))
+        return fresh, np.ones(len(fresh), dtype=bool)
+
+    def score(self, ident: IdentifiedSet, candidates: Sequence[Environment]) -> Array:
+        """The score of each candidate, (C,)."""
+        given = checked_candidates(candidates)
+        thetas, kept = self.pool(ident)
+        labels = behaviour_labels(
+            given, ident.family, thetas, ident.rationality, temperature_of(ident), resolution=self.resolution
+        )
+        return self._score(ident, given, labels, kept / kept.sum())
+
+    @abstractmethod
+    def _score(
+        self, ident: IdentifiedSet, candidates: Sequence[Environment], labels: Labels, weights: Array
+    ) -> Array: ...
+
+
+@dataclass(frozen=True, eq=False)
+class Greedy(PoolStrategy):
+    """The candidate that is expected to rule out most (Golovin & Krause 2011; within 1 - 1/e of the best policy).
+
+    ``score = 1 - sum over classes of equal behaviour of (share of the class in the pool)^2``: the chance that two
+    members of the pool behave differently in the candidate.  Parameters as for :class:`PoolStrategy`.
+
+    A soft agent's exact policy tells nearly all sampled objectives apart wherever it is seen; then all scores are near
+    ``1 - 1 / samples``, and only a ``resolution`` as coarse as the data makes them differ.
+    """
+
+    def _score(self, ident: IdentifiedSet, candidates: Sequence[Environment], labels: Labels, weights: Array) -> Array:
+        return elimination_scores(labels, weights)
+
+
+@dataclass(frozen=True, eq=False)
+class Exhaustive(PoolStrategy):
+    """The first environment of the best adaptive plan of ``depth`` experiments in all, by enumeration; small classes
+    only.
+
+    Parameters
+    ----------
+    samples, seed, hypotheses, resolution
+        As for :class:`PoolStrategy`.
+    depth : int
+        How many experiments there will be, counted from no evidence; at least one is always planned.  The cost grows as
+        ``C ** depth``.
+    """
+
+    depth: int = field(default=2, kw_only=True)
+
+    def __post_init__(self) -> None:
+        super().__post_init__()
+        if self.depth != int(self.depth) or self.depth < 1:
+            raise ValueError(f"depth: was {self.depth!r}, should be a whole number of at least 1")
+
+    def _score(self, ident: IdentifiedSet, candidates: Sequence[Environment], labels: Labels, weights: Array) -> Array:
+        return adaptive_scores(labels, max(1, self.depth - len(ident.evidence)), weights)
+
+
+@dataclass(frozen=True, eq=False)
+class Oracle(PoolStrategy):
+    """Knows the truth: the candidate in which the truth rules out most of the pool.  For comparison only.
+
+    Parameters
+    ----------
+    samples, seed, hypotheses, resolution
+        As for :class:`PoolStrategy`.
+    truth : array (d,) or agent
+        The objective, or anything with ``policy(env)``.
+    """
+
+    truth: Any = field(kw_only=True)
+
+    def _score(self, ident: IdentifiedSet, candidates: Sequence[Environment], labels: Labels, weights: Array) -> Array:
+        thetas, _ = self.pool(ident)
+        scores = np.zeros(len(candidates))
+        for place, env in enumerate(candidates):
+            shape = (env, ident.family)
+            seen = signatures(*shape, thetas, ident.rationality, temperature_of(ident), self.resolution)
+            scores[place] = weights[(seen != self._truth(ident, env)).any(axis=1)].sum()
+        return scores
+
+    def _truth(self, ident: IdentifiedSet, env: Environment) -> Any:
+        if hasattr(self.truth, "policy"):
+            return signature(np.asarray(self.truth.policy(env)), ident.rationality, self.resolution)
+        theta = ident.family.checked(self.truth)[None]
+        return signatures(env, ident.family, theta, ident.rationality, temperature_of(ident), self.resolution)[0]
+
+
+def prior_sample(ident: IdentifiedSet, n: int, seed: int) -> Array:
+    """``n`` objectives drawn as if nothing had been seen, (n, d)."""
+    from irl_ident.identified import anything
+
+    return anything(ident.family, rationality=ident.rationality, temperature=temperature_of(ident)).sample(n, seed=seed)
+
+
+def times_seen(ident: IdentifiedSet, candidates: Sequence[Environment]) -> Array:
+    """How many observations there are of each candidate, (C,)."""
+    seen = Counter(env.digest for env, _ in ident.evidence)
+    return np.array([seen[env.digest] for env in candidates], dtype=float)
+
+
+def seeds(seed: int, ident: IdentifiedSet) -> np.random.SeedSequence:
+    """The seed sequence of the next decision."""
+    return np.random.SeedSequence(seed, spawn_key=(len(ident.evidence),))
+
+
+def checked_candidates(candidates: Sequence[Environment]) -> tuple[Environment, ...]:
+    """``candidates`` as a tuple of at least one environment, or ``ValueError``."""
+    given = tuple(candidates)
+    if not given:
+        raise ValueError("candidates: is empty, should hold at least one environment")
+    for place, env in enumerate(given):
+        if not isinstance(env, Environment):
+            raise ValueError(f"candidates[{place}]: should be an Environment, was {type(env).__name__}")
+        if (env.n_states, env.n_actions) != (given[0].n_states, given[0].n_actions):
+            raise ValueError(
+                f"candidates[{place}]: has {env.n_states} states and {env.n_actions} actions, candidates[0] has "
+                f"{given[0].n_states} and {given[0].n_actions}"
+            )
+    return given
