@@ -1,1 +1,32 @@
+"""Figures for print: one style, and the drawing that studies share.
 
+Two column widths (:data:`SINGLE`, :data:`DOUBLE`), 7 to 8 point type, colours that colour-blind readers can tell apart
+(Okabe & Ito 2008), lines named at their ends instead of in a legend, and files whose bytes depend on the content alone.
+Drawing takes arrays and returns what it drew; the numbers are computed elsewhere.
+"""
+
+try:
+    import matplotlib as _  # noqa: F401
+except ImportError as error:
+    raise ImportError('figures need matplotlib: pip install "irl-ident[studies]"') from error
+
+from irl_ident.figures.curves import Band, curve_with_band, label_ends, mean_interval
+from irl_ident.figures.maps import colour_key, grid_map
+from irl_ident.figures.style import COLOURS, DOUBLE, PALETTE, SINGLE, panel_letters, panels, save, style
+
+__all__ = [
+    "COLOURS",
+    "DOUBLE",
+    "PALETTE",
+    "SINGLE",
+    "Band",
+    "colour_key",
+    "curve_with_band",
+    "grid_map",
+    "label_ends",
+    "mean_interval",
+    "panel_letters",
+    "panels",
+    "save",
+    "style",
+]

@@ -151,9 +151,11 @@ def assess(
             "dimension around a generic one"
         ]
         best = "a set" if best.startswith("identified") else best
+        then = "observe the agent there, then rank further candidates with a strategy's score(ident, candidates)"
     else:
         manner = f"maximum causal entropy, temperature {temperature:g}, known; its whole policy would be seen"
         reasons = ["these directions are open whatever the objective is, and no others"]
+        then = next_step(found, None)
     return Report(
         verdict=best,
         dimension=dimension,
@@ -165,7 +167,7 @@ def assess(
         ambiguities=found,
         assumptions=assumptions(manner, family, distinct),
         reasons=("before any data, at best", *reasons),
-        next_step=next_step(found, None),
+        next_step=then,
     )
 
 

@@ -105,7 +105,7 @@ def _unvisited(family: RewardFamily, systems: Sequence[System]) -> _Candidates:
         rows = np.repeat(system.observed | (reached & system.known), system.env.n_actions)
         read[system.features[rows].indices] = True
     columns = np.flatnonzero(~read)
-    words = tuple(f"{family.parameters[j]}: {_where(systems, j)}" for j in columns)
+    words = tuple(f"{family.parameters[j]}: {_where(systems, int(j))}" for j in columns)
     return _Candidates("unvisited", np.eye(family.dim)[:, columns], words, False)
 
 
@@ -195,7 +195,9 @@ def _new_directions(candidates: _Candidates, open_basis: Array, named: Array) ->
 
     Columns that are open by themselves keep their words; combinations of columns are used only for what those leave.
     """
-    inside, words, span = [], [], named
+    inside: list[Array] = []
+    words: list[str] = []
+    span = named
     shared = _intersection(candidates.columns, open_basis)
     wanted = _complement(shared, named).shape[1]
     norms = np.linalg.norm(candidates.columns, axis=0)

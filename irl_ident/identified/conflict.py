@@ -34,7 +34,9 @@ def find_conflict(systems: Sequence[System], evidence: Sequence[tuple[Environmen
         Number of parameters.
     """
     kept = list(systems)
-    for block in _blocks([(place, s) for place, system in enumerate(kept) for s in np.flatnonzero(system.observed)]):
+    for block in _blocks(
+        [(place, int(s)) for place, system in enumerate(kept) for s in np.flatnonzero(system.observed)]
+    ):
         kept = _without_needless(kept, block, dim)
     observations = tuple(
         (source, int(state))

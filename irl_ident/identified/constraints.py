@@ -18,6 +18,7 @@ from __future__ import annotations
 
 from collections.abc import Iterable, Sequence
 from dataclasses import dataclass
+from typing import Any
 
 import numpy as np
 import numpy.typing as npt
@@ -114,7 +115,7 @@ def within_reach(system: System, actions: Mask) -> Indices:
     marked = sparse.csr_array(sparse.diags_array(actions.ravel().astype(float)) @ env.transitions)
     moves = sparse.kron(sparse.eye_array(env.n_states), np.ones((1, env.n_actions))) @ marked
     start = sparse.csr_array(system.observed[None, :].astype(float))
-    graph = sparse.block_array([[sparse.csr_array((1, 1)), start], [None, moves]], format="csr")
+    graph: Any = sparse.block_array([[sparse.csr_array((1, 1)), start], [None, moves]], format="csr")
     reached = np.asarray(breadth_first_order(graph, 0, return_predecessors=False), dtype=np.int64)
     return np.sort(reached[reached > 0]) - 1
 

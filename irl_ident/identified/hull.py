@@ -9,6 +9,7 @@ contradiction.
 from __future__ import annotations
 
 from dataclasses import dataclass
+from typing import Any
 
 import numpy as np
 from scipy import linalg, sparse
@@ -96,19 +97,25 @@ def solve(
     SolverFailed
         With the solver's own message.
     """
-    answer = linprog(
+    return np.asarray(_optimum(cost, at_least, equal, lower, upper).x)
+
+
+def _optimum(cost: Array, at_least: Any, equal: Any, lower: Array, upper: Array) -> Any:
+    """The solver's answer, dense or sparse, or :class:`SolverFailed`."""
+    solver: Any = linprog
+    answer = solver(
         cost,
-        A_ub=-at_least if at_least.shape[0] else None,
-        b_ub=np.zeros(at_least.shape[0]) if at_least.shape[0] else None,
-        A_eq=equal if equal.shape[0] else None,
-        b_eq=np.zeros(equal.shape[0]) if equal.shape[0] else None,
+        A_ub=-at_least,
+        b_ub=np.zeros(at_least.shape[0]),
+        A_eq=equal,
+        b_eq=np.zeros(equal.shape[0]),
         bounds=np.column_stack([lower, upper]),
         method="highs-ds" if cost.size <= SIMPLEX_SIZE else "highs-ipm",
         options={"primal_feasibility_tolerance": 1e-10, "dual_feasibility_tolerance": 1e-10},
     )
     if answer.x is None or answer.status != 0:
         raise SolverFailed(f"linear program not solved (status {answer.status}): {answer.message}")
-    return np.asarray(answer.x)
+    return answer
 
 
 @dataclass(frozen=True, eq=False)
@@ -127,23 +134,8 @@ def certified_maximum(cost: Array, at_least: Array, equal: Array, largest: Array
     equal^T z|_j``; those that the solver gives make it tight.  The lower bound is the value at the solver's point,
     feasible to 1e-10.
     """
-    answer = linprog(
-        -cost,
-        A_ub=-at_least if len(at_least) else None,
-        b_ub=np.zeros(len(at_least)) if len(at_least) else None,
-        A_eq=equal if len(equal) else None,
-        b_eq=np.zeros(len(equal)) if len(equal) else None,
-        bounds=np.column_stack([-largest, largest]),
-        method="highs-ds",
-        options={"primal_feasibility_tolerance": 1e-10, "dual_feasibility_tolerance": 1e-10},
-    )
-    if answer.x is None or answer.status != 0:
-        raise SolverFailed(f"linear program not solved (status {answer.status}): {answer.message}")
-    residual = cost.copy()
-    if len(at_least):
-        residual += at_least.T @ np.maximum(-answer.ineqlin.marginals, 0)
-    if len(equal):
-        residual += equal.T @ answer.eqlin.marginals
+    answer = _optimum(-cost, at_least, equal, -largest, largest)
+    residual = cost + at_least.T @ np.maximum(-answer.ineqlin.marginals, 0) + equal.T @ answer.eqlin.marginals
     value = float(cost @ answer.x)
     return Maximum(answer.x, value, max(value, float(largest @ np.abs(residual))))
 
@@ -186,7 +178,7 @@ def center(constraints: Constraints, implicit: Mask) -> Array:
     if free.shape[0] == 0:
         return np.zeros(constraints.unknowns)
     equations = sparse.vstack([constraints.equal, constraints.at_least[implicit]], format="csr")
-    with_margin = sparse.csr_array(sparse.hstack([free, -np.ones((free.shape[0], 1))], format="csr"))
+    with_margin = sparse.csr_array(sparse.hstack([free, sparse.csr_array(-np.ones((free.shape[0], 1)))], format="csr"))
     padded = sparse.csr_array(sparse.hstack([equations, sparse.csr_array((equations.shape[0], 1))], format="csr"))
     cost = np.zeros(constraints.unknowns + 1)
     cost[-1] = -1

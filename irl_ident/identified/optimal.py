@@ -152,10 +152,10 @@ class OptimalSet(IdentifiedSet):
         Also 0 when only rewards that make everything optimal are left; the report says so.
         """
         self._require_member()
-        return self.hull.basis.shape[1] - sum(a.dimension for a in self.ambiguities if a.representational)
+        return int(self.hull.basis.shape[1]) - sum(a.dimension for a in self.ambiguities if a.representational)
 
     @cached_property
-    def ambiguities(self) -> tuple[Ambiguity, ...]:  # type: ignore[override]
+    def ambiguities(self) -> tuple[Ambiguity, ...]:
         """The open directions by name, each with a basis (d, m)."""
         self._require_member()
         middle = self.center()

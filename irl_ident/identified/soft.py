@@ -165,10 +165,10 @@ class SoftSet(IdentifiedSet):
     def dimension(self) -> int:
         """Number of open directions, less the representational ones."""
         self._require_member()
-        return self.affine.null_basis.shape[1] - sum(a.dimension for a in self.ambiguities if a.representational)
+        return int(self.affine.null_basis.shape[1]) - sum(a.dimension for a in self.ambiguities if a.representational)
 
     @cached_property
-    def ambiguities(self) -> tuple[Ambiguity, ...]:  # type: ignore[override]
+    def ambiguities(self) -> tuple[Ambiguity, ...]:
         """The open directions by name, each with a basis (d, m)."""
         self._require_member()
         return name_directions(self.affine.null_basis, self.family, self.systems, None)
