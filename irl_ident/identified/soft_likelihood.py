@@ -44,7 +44,13 @@ Observed = tuple[Environment, npt.ArrayLike | Counts]
 """An environment and how often each action was taken in each state, (S, A)."""
 
 _FLAT = 1e-6
+"""A predicted gain, in nats, that matters to nobody: what still moves there moves for ever."""
+
 _MOVING = 0.1
+"""A step that changes some log-probability by more than this moves."""
+
+_ROUNDING = 1e-11
+"""Gains below this share of the log-likelihood drown in rounding: from there the gradient is the judge."""
 
 
 @dataclass(frozen=True, eq=False)
@@ -197,13 +203,15 @@ def maximum_likelihood(
         if gain < _FLAT and _moved(observed, point, step) > _MOVING:
             status = "separated"
             break
+        if gain < _ROUNDING * (1 + abs(point.value)):
+            step, damping = _damped_step(point.curvature, point.gradient, min(damping, 1e-10))
+            trial = _point(observed, fam, point.theta + step, temperature, penalty)
+            if linalg.norm(trial.gradient) > linalg.norm(point.gradient) / 2:
+                status = "converged"
+                break
+            point = trial
+            continue
         trial = _point(observed, fam, point.theta + step, temperature, penalty)
-        last = gain < 1e-12 * (1 + abs(point.value)) and damping <= 1e-6
-        if last:
-            if float(trial.gradient @ trial.gradient) <= float(point.gradient @ point.gradient):
-                point = trial
-            status = "converged"
-            break
         ratio = (trial.value - point.value) / gain
         if ratio > 1e-4:
             point = trial
