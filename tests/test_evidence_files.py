@@ -18,6 +18,7 @@ from irl_ident.evidence import (
     Pairs,
     Policy,
     Trajectories,
+    layout,
     load,
     load_environments,
     read,
@@ -246,9 +247,7 @@ def tree(pair: tuple[Environment, Policy]) -> dict[str, Any]:
     """A sound file as nested JSON, without checksum."""
     env, policy = pair
     seen = [(env, policy), (env, Counts(np.eye(2))), (env, Trajectories([[0, 1, 1], [1, 1]], [[1, 1], [1]]))]
-    from irl_ident.evidence import files
-
-    flat = files._tree(Contents((env,), tuple(seen), rewards.StateRewards(2)))  # type: ignore[arg-type]
+    flat = layout.tree_of(Contents((env,), tuple(seen), rewards.StateRewards(2)))  # type: ignore[arg-type]
     nested: dict[str, Any] = json.loads(pack(flat, Path("x.json")))
     del nested["sha256"]
     return nested

@@ -19,8 +19,9 @@ says nothing; under a reward on state-action pairs an action shown in an absorbi
 that never had to act there should leave those rows empty.
 """
 
-from irl_ident.evidence.files import Contents, load, load_environments, read, save, save_environments, write
+from irl_ident.evidence.files import load, load_environments, read, save, save_environments, write
 from irl_ident.evidence.imitation_types import from_imitation, to_imitation
+from irl_ident.evidence.layout import Contents
 from irl_ident.evidence.observations import Counts, Policy, Trajectories
 from irl_ident.evidence.reading import (
     Evidence,
