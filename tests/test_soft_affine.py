@@ -6,7 +6,7 @@ import numpy as np
 import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
-from scipy import linalg, special
+from scipy import linalg, sparse, special
 
 from irl_ident.environment import Environment
 from irl_ident.identified.shaping_rank import affine_set
@@ -143,6 +143,51 @@ def test_small_angles_are_exact_to_their_own_size() -> None:
         np.testing.assert_allclose(found.singular_values, [np.sin(angle)], rtol=1e-7)
         assert found.decided == (angle > 1e-7)
         assert found.rank == (angle > 1e-7)
+
+
+def local_moves(side: int, discount: float) -> Environment:
+    """A square grid; each action moves with probability .9 and stays otherwise."""
+    cells = np.arange(side * side).reshape(side, side)
+    forth, back = np.minimum(np.arange(side) + 1, side - 1), np.maximum(np.arange(side) - 1, 0)
+    targets = [cells[forth], cells[back], cells[:, forth], cells[:, back]]
+    n = side * side
+    moves = [sparse.csr_array((np.full(n, 0.9), (np.arange(n), t.ravel())), shape=(n, n)) for t in targets]
+    return Environment([move + 0.1 * sparse.eye_array(n) for move in moves], discount)
+
+
+@pytest.mark.parametrize("discount", [0.9, 0.999])
+@pytest.mark.parametrize("partly", [False, True])
+def test_many_states_and_few_features_by_the_sparse_projection(discount, partly) -> None:
+    """Sines against dense orthonormal bases; a constant and a shaping are among the features."""
+    env = local_moves(24, discount)
+    rng = np.random.default_rng(0)
+    features = rng.normal(size=(576, 4, 6))
+    features[..., 0] = 1
+    features[..., 1] = (env.shaping @ rng.normal(size=576)).reshape(576, 4)
+    rows = np.repeat(rng.random(576) < 0.7 if partly else np.ones(576, dtype=bool), 4)
+    theta = rng.normal(size=6)
+    phi = features.reshape(-1, 6)
+    target = phi @ theta - env.shaping @ rng.normal(size=576)
+    found = affine_set([(env.shaping, sparse.csr_array(phi), target, rows)], 6)
+    assert found.decided
+    assert found.rank == 4
+    basis = linalg.orth(env.shaping.toarray()[rows], rcond=1e-10)
+    q = linalg.orth(phi[rows])
+    np.testing.assert_allclose(found.singular_values, linalg.svdvals(q - basis @ (basis.T @ q)), atol=1e-11)
+    np.testing.assert_allclose(found.null_basis[2:], 0, atol=1e-9)
+    np.testing.assert_allclose(found.particular[2:], theta[2:], atol=1e-8)
+    assert found.residual < 1e-10
+
+
+def test_features_that_vanish_where_it_was_observed_tell_nothing() -> None:
+    env = random_environment(3, 2, 0.9, 0)
+    rows = np.repeat([True, False, False], 2)
+    features = np.ones((3, 2, 2))
+    features[0] = 0
+    found = affine_set([(env.shaping, LinearRewards(features).matrix(env), np.array([1.0] * 6), rows)], 2)
+    np.testing.assert_array_equal(found.particular, 0)
+    np.testing.assert_allclose(np.abs(found.null_basis), np.eye(2))
+    assert found.rank == 0
 
 
 def test_badly_scaled_features_have_the_same_angles() -> None:

@@ -59,23 +59,42 @@ def is_shaping(env: Environment, difference: Array, tolerance: float = 1e-9) -> 
         raise ValueError("difference: should be finite everywhere")
     if not tolerance >= 0:
         raise ValueError(f"tolerance: was {tolerance!r}, should be at least 0")
-    potential = np.asarray(least_squares(env.shaping, given.reshape(-1, 1))[:, 0])
+    potential = LeastSquares(env.shaping).solution(given.reshape(-1, 1))[:, 0]
     size = float(np.abs(given).max())
     error = float(np.abs(given.ravel() - env.shaping @ potential).max()) / size if size else 0.0
     return Shaping(is_shaping=error <= tolerance, potential=potential, error=error)
 
 
-def least_squares(shaping: sparse.csr_array, targets: Array) -> Array:
-    """Least-squares potentials (S, m) of ``targets`` (S*A, m), through the augmented system of a sparse B of full
-    column rank.
+class LeastSquares:
+    """Least-squares problems with one sparse matrix (n, m) of full column rank, factorised once.
 
-    ``[[I, B], [B^T, 0]] [residual; potential] = [target; 0]`` with one sparse factorisation and one step of
-    refinement: unlike the normal equations it does not square the condition number (Björck 1967).
+    Solves the augmented system ``[[I, B], [B^T, 0]] [residual; x] = [target; 0]`` with one step of refinement: unlike
+    the normal equations it does not square the condition number (Björck 1967).
+
+    Raises
+    ------
+    ValueError
+        When the factorisation finds the columns dependent.
     """
-    n_rows, n_states = shaping.shape
-    augmented = sparse.block_array([[sparse.eye_array(n_rows), shaping], [shaping.T, None]], format="csc")
-    factors = splu(augmented)
-    wanted = np.vstack([targets, np.zeros((n_states, targets.shape[1]))])
-    found = factors.solve(wanted)
-    found = found + factors.solve(wanted - augmented @ found)
-    return np.asarray(found[n_rows:], dtype=float)
+
+    def __init__(self, matrix: sparse.csr_array) -> None:
+        self.shape = matrix.shape
+        identity = sparse.eye_array(matrix.shape[0])
+        self._augmented = sparse.block_array([[identity, matrix], [matrix.T, None]], format="csc")
+        try:
+            self._factors = splu(self._augmented)
+        except RuntimeError as error:
+            raise ValueError(f"matrix: its {self.shape[1]} columns are not independent") from error
+
+    def residual(self, targets: Array) -> Array:
+        """What of ``targets`` (n, k) is orthogonal to the columns, (n, k)."""
+        return self._solve(targets)[: self.shape[0]]
+
+    def solution(self, targets: Array) -> Array:
+        """The coefficients (m, k) that come nearest to ``targets`` (n, k)."""
+        return self._solve(targets)[self.shape[0] :]
+
+    def _solve(self, targets: Array) -> Array:
+        wanted = np.vstack([targets, np.zeros((self.shape[1], targets.shape[1]))])
+        found = self._factors.solve(wanted)
+        return np.asarray(found + self._factors.solve(wanted - self._augmented @ found), dtype=float)
