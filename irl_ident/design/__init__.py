@@ -10,9 +10,10 @@ finite classes of objectives :class:`VersionSpace` and the functions on arrays b
 """
 
 from irl_ident.design.behaviour import behaviour_classes, behaviour_labels, consistent
-from irl_ident.design.campaign import Campaign, CampaignOver, Decision, Question
+from irl_ident.design.campaign import Campaign, CampaignOver
 from irl_ident.design.stopping import Rule, State, budget, diameter_below, exhausted, identified, stalled
 from irl_ident.design.strategies import Exhaustive, Greedy, Oracle, Random, RoundRobin, Strategy
+from irl_ident.design.table import Decision, Question
 from irl_ident.design.version_space import (
     VersionSpace,
     adaptive_scores,

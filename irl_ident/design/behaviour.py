@@ -115,8 +115,8 @@ def signatures(
     return _planned(_Question(*keys, rationality, float(temperature), float(resolution), env, features, thetas))
 
 
-def signature(policy: Array, rationality: Rationality, resolution: float = RESOLUTION) -> Signatures:
-    """The behaviour of policies (..., S, A) as bytes (..., m), comparable with :func:`signatures`."""
+def signature(policy: Array | Mask, rationality: Rationality, resolution: float = RESOLUTION) -> Signatures:
+    """The behaviour of policies, or of marks of optimal actions, (..., S, A), as bytes like :func:`signatures`."""
     flat = policy.reshape(*policy.shape[:-2], -1)
     if rationality == "optimal":
         return np.packbits(flat > 0, axis=-1)

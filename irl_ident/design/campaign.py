@@ -12,8 +12,6 @@ import sys
 import time
 from collections.abc import Callable, Iterator, Sequence
 from contextlib import contextmanager
-from dataclasses import dataclass
-from functools import cached_property
 from pathlib import Path
 from typing import TYPE_CHECKING, Any, Protocol
 
@@ -21,9 +19,10 @@ import numpy as np
 import numpy.typing as npt
 
 from irl_ident.design import journal as journals
-from irl_ident.design.behaviour import checked_thetas, consistent
+from irl_ident.design.behaviour import checked_thetas
 from irl_ident.design.stopping import Rule, State, exhausted, identified
-from irl_ident.design.strategies import Strategy, checked_candidates, prior_sample, times_seen
+from irl_ident.design.strategies import Strategy, checked_candidates, times_seen
+from irl_ident.design.table import Decision, Question, Table
 from irl_ident.design.version_space import TIE
 from irl_ident.environment import Array, Environment
 from irl_ident.evidence import Policy
@@ -34,9 +33,6 @@ if TYPE_CHECKING:
     import pandas as pd
 
     from irl_ident.identified.base import IdentifiedSet, Metric, Rationality
-
-REFERENCE = 1000
-"""Size of the reference sample behind ``consistent_share`` when none is given."""
 
 
 class CampaignOver(RuntimeError):
@@ -49,50 +45,6 @@ class Behaves(Protocol):
     def policy(self, env: Environment) -> Array:
         """Probabilities (S, A)."""
         ...
-
-
-@dataclass(frozen=True, eq=False)
-class Question:
-    """What was asked.
-
-    Attributes
-    ----------
-    candidate : int
-        Position among the candidates.
-    scores : array (C,)
-        What the strategy gave to each.
-    """
-
-    candidate: int
-    scores: Array
-
-
-@dataclass(frozen=True, eq=False)
-class Decision:
-    """One observation, and where it left the campaign.
-
-    Attributes
-    ----------
-    question : Question or None
-        What had been asked before; None when nothing had.
-    env : Environment
-        Where the observation was made, whatever had been asked.
-    candidate : int
-        Its position among the candidates; -1 when it is not among them.
-    state : State
-        After the observation.
-    """
-
-    question: Question | None
-    env: Environment
-    candidate: int
-    state: State
-
-    @property
-    def score(self) -> float:
-        """The score of ``env`` when the question was asked; NaN without one."""
-        asked = self.question is not None and self.candidate >= 0
-        return float(self.question.scores[self.candidate]) if self.question is not None and asked else float("nan")
 
 
 class Campaign:
@@ -151,8 +103,9 @@ class Campaign:
         self.metric: Metric = metric or ("linf" if isinstance(family, LinearRewards) else "canonical")
         for env in self.candidates:
             family.matrix(env)
-        self._given_reference = None if reference is None else checked_thetas("reference", reference, family)
+        given = None if reference is None else checked_thetas("reference", reference, family)
         self._start = State(anything(family, rationality, temperature=self.temperature), self.candidates)
+        self._table = Table(self._start.ident, given, self.metric)
         self._decisions: list[Decision] = []
         self._question: Question | None = None
         self._journal: journals.Journal | None = None
@@ -285,67 +238,7 @@ class Campaign:
         stopped_because         empty, unless the campaign could stop here
         ======================  ========================================================================================
         """
-        import pandas as pd
-
-        rows = [self._row(step, decision) for step, decision in enumerate(self._decisions, 1)]
-        columns = {
-            "step": "int64",
-            "environment": "int64",
-            "digest": "object",
-            "asked": "int64",
-            "score": "float64",
-            "dimension": "Int64",
-            "diameter_lower": "float64",
-            "diameter_upper": "float64",
-            "consistent_share": "float64",
-            "stopped_because": "object",
-        }
-        return pd.DataFrame(rows, columns=list(columns)).astype(columns)
-
-    @cached_property
-    def reference(self) -> Array:
-        """The objectives behind ``consistent_share``, (N, d)."""
-        given = self._given_reference
-        return prior_sample(self._start.ident, REFERENCE, seed=0) if given is None else given
-
-    @cached_property
-    def _rows(self) -> dict[int, dict[str, Any]]:
-        return {}
-
-    def _row(self, step: int, decision: Decision) -> dict[str, Any]:
-        if step not in self._rows:
-            ident = decision.state.ident
-            empty = ident.conflict is not None
-            lower, upper = (np.nan, np.nan) if empty else ident.diameter(self.metric)
-            self._rows[step] = {
-                "step": step,
-                "environment": decision.candidate,
-                "digest": decision.env.digest[:12],
-                "asked": -1 if decision.question is None else decision.question.candidate,
-                "score": decision.score,
-                "dimension": None if empty else ident.dimension,
-                "diameter_lower": lower,
-                "diameter_upper": upper,
-                "consistent_share": len(self._left(step)) / len(self.reference),
-                "stopped_because": self._reason(decision.state),
-            }
-        return self._rows[step]
-
-    @cached_property
-    def _lefts(self) -> list[npt.NDArray[np.intp]]:
-        return [np.arange(len(self.reference))]
-
-    def _left(self, step: int) -> npt.NDArray[np.intp]:
-        """Positions of the reference objectives that were consistent after each of the first ``step`` observations."""
-        while len(self._lefts) <= step:
-            earlier = self._lefts[-1]
-            ident = self._decisions[len(self._lefts) - 1].state.ident
-            if ident.rationality == "optimal":
-                kept = consistent(ident, self.reference)[earlier]
-            else:
-                kept = np.array([ident.contains(theta) for theta in self.reference[earlier]], dtype=bool)
-            self._lefts.append(earlier[kept])
-        return self._lefts[step]
+        return self._table.frame(self.decisions, self._reason)
 
     def _reason(self, state: State) -> str:
         if state.ident.conflict is not None:

@@ -32,7 +32,7 @@ from scipy import sparse
 
 import irl_ident
 from irl_ident.environment import Environment
-from irl_ident.evidence import Counts, Policy, Trajectories, containers, files
+from irl_ident.evidence import Contents, Counts, Policy, Trajectories, containers, layout
 
 FORMAT = "irl_ident journal"
 VERSION = 1
@@ -148,14 +148,14 @@ def setting(
 
 def seen(env: Environment, observation: Policy | Trajectories | Counts) -> Record:
     """One observation as the JSON of an evidence file."""
-    tree = files._tree(files.Contents((env,), ((env, observation),)))
+    tree = layout.tree_of(Contents((env,), ((env, observation),)))
     document: Record = json.loads(containers.pack(tree, Path("journal.json")))
     return document
 
 
 def unseen(document: Record) -> tuple[Environment, Policy | Trajectories | Counts]:
     """The observation that :func:`seen` wrote; ``ValueError`` when it is damaged."""
-    contents = files._contents(containers.unpack(json.dumps(document).encode()))
+    contents = layout.contents_of(containers.unpack(json.dumps(document).encode()))
     if len(contents.evidence) != 1:
         raise ValueError(f"evidence: should be one observation, are {len(contents.evidence)}")
     return contents.evidence[0]
@@ -178,9 +178,8 @@ def _feed(total: Any, thing: Any) -> None:
     elif isinstance(thing, Environment):
         total.update(thing.digest.encode())
     elif sparse.issparse(thing):
-        entries: Any = sparse.csr_array(thing)
-        for part in (np.array(entries.shape), entries.indptr, entries.indices, entries.data):
-            _feed(total, np.asarray(part, dtype=float))
+        entries = sparse.coo_array(thing)  # type: ignore[call-overload]
+        _feed(total, (entries.shape, entries.row, entries.col, entries.data))
     elif isinstance(thing, (list, tuple)):
         for part in thing:
             _feed(total, part)

@@ -49,6 +49,21 @@ class State:
         return len(self.ident.evidence)
 
     @cached_property
+    def verdict(self) -> str:
+        """The verdict of the report."""
+        return self.ident.report().verdict
+
+    def diameter(self, metric: Metric) -> tuple[float, float]:
+        """Certified bounds on the diameter, computed once."""
+        if metric not in self._diameters:
+            self._diameters[metric] = self.ident.diameter(metric)
+        return self._diameters[metric]
+
+    @cached_property
+    def _diameters(self) -> dict[str, tuple[float, float]]:
+        return {}
+
+    @cached_property
     def untried(self) -> int:
         """How many candidates were never observed."""
         seen = {env.digest for env, _ in self.ident.evidence}
@@ -133,10 +148,10 @@ class identified(Rule):
     """Stop when the report says that the objective is identified, up to what no environment resolves."""
 
     def met(self, state: State) -> bool:  # noqa: D102
-        return state.observations > 0 and state.ident.report().verdict.startswith("identified")
+        return state.observations > 0 and state.verdict.startswith("identified")
 
     def reason(self, state: State) -> str:  # noqa: D102
-        return state.ident.report().verdict
+        return state.verdict
 
     def __repr__(self) -> str:
         return "identified()"
@@ -223,10 +238,10 @@ class diameter_below(Rule):
             raise ValueError(f"epsilon: was {self.epsilon!r}, should be finite and above 0")
 
     def met(self, state: State) -> bool:  # noqa: D102
-        return state.observations > 0 and state.ident.diameter(self.metric)[1] < self.epsilon
+        return state.observations > 0 and state.diameter(self.metric)[1] < self.epsilon
 
     def reason(self, state: State) -> str:  # noqa: D102
-        return f"diameter at most {state.ident.diameter(self.metric)[1]:.3g} ({self.metric})"
+        return f"diameter at most {state.diameter(self.metric)[1]:.3g} ({self.metric})"
 
     def __repr__(self) -> str:
         return f"diameter_below({self.epsilon:g}, {self.metric!r})"
