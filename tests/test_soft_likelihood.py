@@ -158,6 +158,17 @@ def test_one_action_never_seen_is_separation_too() -> None:
     assert fit.null_basis.shape[1] == 6
 
 
+def test_one_environment_tells_no_discount_from_another_for_state_rewards() -> None:
+    """pi(a | s) is a softmax of g P V with any V, so each g > 0 fits equally well (closed form); g = 0 explains nothing."""
+    counts = np.random.default_rng(0).integers(1, 30, (5, 3))
+    fits = [maximum_likelihood([(random_environment(5, 3, g, 0), counts)], StateRewards(5)) for g in (0.0, 0.3, 0.9)]
+    assert all(fit.converged for fit in fits)
+    np.testing.assert_allclose(fits[1].log_likelihood, fits[2].log_likelihood, rtol=1e-11)
+    np.testing.assert_allclose(fits[0].log_likelihood, -counts.sum() * np.log(3), rtol=1e-12)
+    np.testing.assert_array_equal(fits[0].theta, 0)
+    assert fits[0].null_basis.shape == (5, 5)
+
+
 def test_a_rare_action_is_not_separation() -> None:
     env, fam = random_environment(4, 3, 0.9, 0), StateActionRewards(4, 3)
     counts = np.full((4, 3), 1e6)

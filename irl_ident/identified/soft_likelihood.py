@@ -206,7 +206,7 @@ def maximum_likelihood(
         if gain < _ROUNDING * (1 + abs(point.value)):
             step, damping = _damped_step(point.curvature, point.gradient, min(damping, 1e-10))
             trial = _point(observed, fam, point.theta + step, temperature, penalty)
-            if linalg.norm(trial.gradient) > linalg.norm(point.gradient) / 2:
+            if linalg.norm(trial.gradient) >= linalg.norm(point.gradient) / 2:
                 status = "converged"
                 break
             point = trial
