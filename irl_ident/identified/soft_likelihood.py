@@ -200,7 +200,7 @@ def maximum_likelihood(
         iterations += 1
         step, damping = _damped_step(point.curvature, point.gradient, damping)
         gain = float(point.gradient @ step - step @ point.curvature @ step / 2)
-        if gain < _FLAT and _moved(observed, point, step) > _MOVING:
+        if penalty == 0 and gain < _FLAT and _moved(observed, point, step) > _MOVING:
             status = "separated"
             break
         if gain < _ROUNDING * (1 + abs(point.value)):
