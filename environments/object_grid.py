@@ -1,9 +1,9 @@
 """A small grid with walls and a few objects, each of which ends the episode.
 
-Built in the spirit of the experiment "inspired by behavioral psychology" of Amin & Singh (2016), whose parameters are not
-published: an animal walks in a box in which the experimenter places walls and objects.  The states are the cells and then one
-absorbing state an object, so that *where* an object lies is part of the dynamics and *what it is worth* part of the objective:
-entering a cell that holds object i leads to state ``n_cells + i``.
+Built in the spirit of the experiment "inspired by behavioral psychology" of Amin & Singh (2016), whose parameters are
+not published: an animal walks in a box in which the experimenter places walls and objects.  The states are the cells
+and then one absorbing state an object, so that *where* an object lies is part of the dynamics and *what it is worth*
+part of the objective: entering a cell that holds object i leads to state ``n_cells + i``.
 """
 
 from __future__ import annotations

@@ -61,6 +61,13 @@ def canonical_diameter(support: SupportFunction, places: int) -> tuple[float, fl
     return lower, min(max(upper, lower), 1.0)
 
 
+def canonical_ranges(support: SupportFunction, places: int) -> Array:
+    """Certified outer intervals of the canonical form at every place, (places, 2)."""
+    highest = [_farthest(support, places, s, 1)[1] for s in range(places)]
+    lowest = [1 - _farthest(support, places, s, -1)[1] for s in range(places)]
+    return np.column_stack([lowest, highest])
+
+
 def _farthest(support: SupportFunction, places: int, s: int, sign: int) -> tuple[float, float]:
     """Bounds on the highest ``[R](s)`` (sign 1), or on the highest ``1 - [R](s)`` (sign -1)."""
     lower, upper = 0.0, 0.0

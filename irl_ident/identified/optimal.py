@@ -39,7 +39,13 @@ from irl_ident.identified.base import (
 )
 from irl_ident.identified.conflict import find_conflict
 from irl_ident.identified.constraints import Constraints, lifted, reduced
-from irl_ident.identified.diameter import canonical_diameter, parameter_diameter, reward_support
+from irl_ident.identified.diameter import (
+    SupportFunction,
+    canonical_diameter,
+    canonical_ranges,
+    parameter_diameter,
+    reward_support,
+)
 from irl_ident.identified.observed import System, systems
 from irl_ident.identified.report import Ambiguity, Report, Verdict
 from irl_ident.identified.sampling import hit_and_run
@@ -139,11 +145,23 @@ class OptimalSet(IdentifiedSet):
         """
         self._require_member()
         if metric == "canonical":
-            if isinstance(self.family, LinearRewards):
-                return canonical_diameter(*reward_support(self.constraints, self.family, self._hidden_bounds()))
-            return canonical_diameter(self.certified_support, self.family.dim)
+            return canonical_diameter(*self._reward_support())
         fixed = [a.basis for a in self.ambiguities if a.representational and a.kind != "scale"]
         return parameter_diameter(self.certified_support, self.family.dim, fixed, metric)
+
+    def canonical_ranges(self) -> Array:
+        """Intervals that certainly hold the canonical form of every member of the closed cone, (P, 2).
+
+        One row for each different reward of the family: a parameter, or a feature vector in sorted order.
+        """
+        self._require_member()
+        return canonical_ranges(*self._reward_support())
+
+    def _reward_support(self) -> tuple[SupportFunction, int]:
+        """The support function over the rewards themselves, and their number."""
+        if isinstance(self.family, LinearRewards):
+            return reward_support(self.constraints, self.family, self._hidden_bounds())
+        return self.certified_support, self.family.dim
 
     @property
     def dimension(self) -> int:
