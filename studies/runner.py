@@ -12,6 +12,7 @@ from __future__ import annotations
 import shutil
 import time
 import traceback
+import warnings
 from collections.abc import Callable, Generator, Iterator, Sequence
 from contextlib import closing, contextmanager
 from dataclasses import dataclass
@@ -155,7 +156,7 @@ def _work(
     if not todo:
         return
     with _backend(min(workers, len(todo)), scheduler):
-        jobs = joblib.Parallel(return_as="generator_unordered")
+        jobs = joblib.Parallel(return_as="generator_unordered", batch_size=1)
         yield from jobs(joblib.delayed(_timed)(run, i, tasks[i]) for i in todo)
 
 
@@ -173,7 +174,8 @@ def _backend(workers: int, scheduler: str | None) -> Iterator[None]:
         with client(scheduler), joblib.parallel_config(backend="dask"):
             yield
         return
-    with joblib.parallel_config(backend="loky", n_jobs=workers):
+    with joblib.parallel_config(backend="loky", n_jobs=workers), warnings.catch_warnings():
+        warnings.filterwarnings("ignore", message=".*have been cancelled")
         try:
             yield
         finally:

@@ -8,8 +8,6 @@ import time
 
 import numpy as np
 
-from irl_ident import figures
-
 STEPS = 25
 
 
@@ -56,6 +54,8 @@ def summarise(table):
 
 def draw(table, summary):
     """Mean place against steps."""
+    from irl_ident import figures
+
     figure, axes = figures.panels()
     for colour, (drift, group) in zip(figures.PALETTE, table.groupby("drift"), strict=False):
         walks = group.pivot_table(index="replicate", columns="step", values="place").to_numpy()
