@@ -17,11 +17,12 @@ CANDIDATES = [random_environment(seed, 4, 2) for seed in range(5)]
 ELSEWHERE = random_environment(99, 4, 2)
 THETA = np.array([0.3, -0.2, 0.9, 0.1])
 AGENT = Optimal(FAMILY, THETA)
+REFERENCE = np.random.default_rng(9).uniform(-1, 1, (50, 4))
 GREEDY = design.Greedy(120, 0)
 
 
 def campaign(strategy=GREEDY, until=None, **options):
-    options = {"candidates": CANDIDATES, "family": FAMILY, **options}
+    options = {"candidates": CANDIDATES, "family": FAMILY, "reference": REFERENCE, **options}
     until = design.budget(3) if until is None else until
     return design.Campaign(options.pop("candidates"), strategy, options.pop("family"), until=until, **options)
 
@@ -61,7 +62,7 @@ def test_the_set_is_that_of_the_evidence_and_holds_the_truth_at_every_step():
 
 
 def test_table_is_tidy_and_monotone():
-    loop = campaign(until=design.budget(4))
+    loop = campaign(until=design.budget(4), reference=None)
     loop.run(AGENT)
     table = loop.table
     assert table.columns.tolist() == [
@@ -200,7 +201,7 @@ def test_soft_campaign_counts_hypotheses():
 def test_linear_rewards_have_diameters_too():
     family = ii.rewards.LinearRewards(np.random.default_rng(0).normal(size=(4, 2, 2)))
     agent = Optimal(family, [1.0, -0.5])
-    loop = campaign(family=family, until=design.budget(2))
+    loop = campaign(family=family, until=design.budget(2), reference=None)
     loop.run(agent)
     assert (loop.table.diameter_lower <= loop.table.diameter_upper).all()
 
@@ -297,7 +298,7 @@ def test_stalled_counts_observations_that_excluded_nothing():
         (lambda: campaign(candidates=[]), "candidates: is empty"),
         (lambda: campaign(reference=np.ones(4)), "reference: "),
         (lambda: campaign(rationality="rational"), "rationality"),
-        (lambda: campaign(family=ii.rewards.StateRewards(7)), "StateRewards: is for 7 states"),
+        (lambda: campaign(family=ii.rewards.StateRewards(7), reference=None), "StateRewards: is for 7 states"),
     ],
 )
 def test_bad_settings_are_refused_by_name(call, message):

@@ -17,6 +17,7 @@ from abc import ABC, abstractmethod
 from collections import Counter
 from collections.abc import Sequence
 from dataclasses import dataclass, field
+from functools import lru_cache
 from typing import TYPE_CHECKING, Any, Protocol
 
 import numpy as np
@@ -33,9 +34,11 @@ from irl_ident.design.behaviour import (
 )
 from irl_ident.design.version_space import adaptive_scores, elimination_scores
 from irl_ident.environment import Array, Environment, Mask
+from irl_ident.identified import anything
+from irl_ident.rewards import RewardFamily
 
 if TYPE_CHECKING:
-    from irl_ident.identified.base import IdentifiedSet
+    from irl_ident.identified.base import IdentifiedSet, Rationality
 
 FEWEST = 100
 """When fewer members of the first sample are left than this, a fresh one is drawn."""
@@ -214,10 +217,15 @@ class Oracle(PoolStrategy):
 
 
 def prior_sample(ident: IdentifiedSet, n: int, seed: int) -> Array:
-    """``n`` objectives drawn as if nothing had been seen, (n, d)."""
-    from irl_ident.identified import anything
+    """``n`` objectives drawn as if nothing had been seen, (n, d); drawn once."""
+    return _prior_sample(ident.family, ident.rationality, temperature_of(ident), n, seed)
 
-    return anything(ident.family, rationality=ident.rationality, temperature=temperature_of(ident)).sample(n, seed=seed)
+
+@lru_cache(maxsize=16)
+def _prior_sample(family: RewardFamily, rationality: Rationality, temperature: float, n: int, seed: int) -> Array:
+    drawn = anything(family, rationality, temperature=temperature).sample(n, seed=seed)
+    drawn.setflags(write=False)
+    return drawn
 
 
 def times_seen(ident: IdentifiedSet, candidates: Sequence[Environment]) -> Array:
