@@ -100,7 +100,7 @@ def curve_with_band(
 def label_ends(ax: Axes, *, size: float = 7.0, gap: float = 5.0) -> None:
     """Write the label of every line of ``ax`` beside its right end, without overlaps.
 
-    Call it when the limits of the axes are final.  Labels are moved up and down by the least sum of squares that keeps
+    Call it last, when limits and panels are final.  Labels are moved up and down by the least sum of squares that keeps
     them apart (an isotonic regression); a thin leader joins a label to its line.
 
     Parameters

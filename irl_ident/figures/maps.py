@@ -15,7 +15,8 @@ from matplotlib.colors import to_rgb
 
 from irl_ident.environment import Array
 
-WALL = "#4D4D4D"
+WALL = "#C8C8C8"
+DASHES = "#4D4D4D"
 UNKNOWN = "#FFFFFF"
 EDGE = "#FFFFFF"
 
@@ -28,7 +29,7 @@ def grid_map(
     walls: npt.ArrayLike | None = None,
     marks: Mapping[int, str] | None = None,
     limits: tuple[float, float] | None = None,
-    colours: str = "cividis",
+    colours: str = "viridis",
 ) -> PolyCollection:
     """Draw a value on every cell of a grid.
 
@@ -69,13 +70,13 @@ def grid_map(
     if not known.all():
         style: dict[str, Any] = {
             "facecolors": UNKNOWN,
-            "edgecolors": WALL,
+            "edgecolors": DASHES,
             "linewidths": 0.5,
             "linestyles": (0, (2, 2)),
         }
         ax.add_collection(PolyCollection(list(_squares(places[~known], 0.92)), **style))
     solid = np.asarray(walls, dtype=float).reshape(-1, 2) if walls is not None else np.empty((0, 2))
-    ax.add_collection(PolyCollection(list(_squares(solid)), facecolors=WALL, edgecolors=WALL, linewidths=0.8))
+    ax.add_collection(PolyCollection(list(_squares(solid)), facecolors=WALL, edgecolors=EDGE, linewidths=0.8))
     for state, text in (marks or {}).items():
         background = cells.to_rgba(shown[state]) if known[state] else UNKNOWN
         row, column = places[state]
@@ -92,7 +93,8 @@ def colour_key(ax: Axes, cells: ScalarMappable, label: str) -> Colorbar:
     figure = ax.get_figure()
     if figure is None:
         raise ValueError("ax: is not in a figure")
-    key = figure.colorbar(cells, ax=ax, orientation="horizontal", shrink=0.8, aspect=25, pad=0.03, label=label)
+    key = figure.colorbar(cells, ax=ax, orientation="horizontal", shrink=0.6, aspect=20, pad=0.03, label=label)
+    key.ax.locator_params(nbins=4)
     key.outline.set_visible(False)
     return key
 
