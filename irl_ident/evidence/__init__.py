@@ -2,12 +2,12 @@
 
 An observation is one of
 
-==================  ================================================================================================
-array (S, A)        a policy; the actions with positive probability are all the optimal ones (Ng & Russell 2000)
-:class:`Policy`     a policy that says whether it shows all optimal actions or only some of them
+=====================  ================================================================================================
+array (S, A)           a policy; the actions with positive probability are all the optimal ones (Ng & Russell 2000)
+:class:`Policy`        a policy that says whether it shows all optimal actions or only some of them
 :class:`Trajectories`  episodes: states and actions
-:class:`Counts`     how often each action was taken in each state
-==================  ================================================================================================
+:class:`Counts`        how often each action was taken in each state
+=====================  ================================================================================================
 
 and everything that reads evidence does so through :func:`shown` (which actions were seen, and is that all of them?),
 :func:`counts` and :func:`empirical_policy`.  :func:`save` and :func:`load` keep evidence in files
