@@ -81,15 +81,32 @@ def identify(
 
     Examples
     --------
-    An animal walks from ``left`` to ``right`` and stays: it likes ``right`` better, and how much better is its scale.
+    An animal walks from ``left`` to ``right`` and stays there; it was never seen on
+    the ``roof``, to which no way leads.
 
     >>> import numpy as np, irl_ident as ii
-    >>> moves = np.array([[[1, 0], [0, 1]], [[0, 1], [1, 0]]])  # stay or go
-    >>> env = ii.Environment(moves, 0.9, states=["left", "right"], actions=["stay", "go"])
-    >>> seen = np.array([[0.0, 1.0], [1.0, 0.0]])
-    >>> ident = identify([(env, seen)], ii.rewards.StateRewards(2))
+    >>> go = np.array([[0, 1, 0], [1, 0, 0], [0, 0, 1]])
+    >>> env = ii.Environment([np.eye(3), go], 0.9, states=["left", "right", "roof"], actions=["stay", "go"])
+    >>> seen = ii.evidence.Policy([[0, 1], [1, 0], [0, 0]])
+    >>> ident = identify([(env, seen)], ii.rewards.StateRewards(3))
     >>> print(ident.report())
-    ?
+    Assumed
+      - rationality: optimal agent, planning without error; all optimal actions were shown in 2
+        states
+      - rewards: StateRewards with 3 parameters
+      - discount: 0.9, known
+      - environments: 1, transitions known
+    Verdict: a set
+      - 1 of 3 dimensions open to experiment
+      - 0 ties between shown actions, 2 actions that are no better
+    Open directions
+      - constant (1, which no environment resolves): the same added to every reward
+      - unvisited (1): R(s2): roof never reached
+      - scale (1, which no environment resolves): all rewards times a positive number
+    Next
+      - observe states not seen so far (R(s2): roof never reached), for instance by other starts
+    >>> round(ident.support([-1, 1, 0])[0], 9), round(ident.support([1, -1, 0])[0], 9)
+    (2.0, 0.0)
     """
     pairs = tuple(evidence_room.checked(evidence))
     return _made(pairs, family, rationality, temperature)

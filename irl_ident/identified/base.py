@@ -76,6 +76,10 @@ class IdentifiedSet(ABC):
     def diameter(self, metric: Metric = "canonical") -> tuple[float, float]:
         """Certified lower and upper bound on the largest distance between two members."""
 
+    @abstractmethod
+    def farthest_pair(self) -> tuple[Array, Array]:
+        """Two members that differ much: the same in all that was seen, and not the same."""
+
     @property
     @abstractmethod
     def dimension(self) -> int:

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Callable, Sequence
+from dataclasses import dataclass, replace
 from typing import Literal, Protocol
 
 import numpy as np
@@ -54,33 +55,52 @@ def canonical_diameter(support: SupportFunction, places: int) -> tuple[float, fl
     lower, upper = 0.0, 0.0
     for s in range(places):
         highest, lowest = _farthest(support, places, s, 1), _farthest(support, places, s, -1)
-        lower = max(lower, highest[0] + lowest[0] - 1)
-        upper = max(upper, highest[1] + lowest[1] - 1)
+        lower = max(lower, highest.lower + lowest.lower - 1)
+        upper = max(upper, highest.upper + lowest.upper - 1)
         if lower >= FULL:
             return lower, 1.0
     return lower, min(max(upper, lower), 1.0)
 
 
+def farthest_pair(support: SupportFunction, places: int) -> tuple[Array, Array]:
+    """Two members whose canonical forms differ most, at one place as high and as low as they can be there."""
+    pairs = [(_farthest(support, places, s, 1), _farthest(support, places, s, -1)) for s in range(places)]
+    high, low = max(pairs, key=lambda pair: pair[0].lower + pair[1].lower)
+    return high.theta, low.theta
+
+
 def canonical_ranges(support: SupportFunction, places: int) -> Array:
     """Certified outer intervals of the canonical form at every place, (places, 2)."""
-    highest = [_farthest(support, places, s, 1)[1] for s in range(places)]
-    lowest = [1 - _farthest(support, places, s, -1)[1] for s in range(places)]
+    highest = [_farthest(support, places, s, 1).upper for s in range(places)]
+    lowest = [1 - _farthest(support, places, s, -1).upper for s in range(places)]
     return np.column_stack([lowest, highest])
 
 
-def _farthest(support: SupportFunction, places: int, s: int, sign: int) -> tuple[float, float]:
-    """Bounds on the highest ``[R](s)`` (sign 1), or on the highest ``1 - [R](s)`` (sign -1)."""
-    lower, upper = 0.0, 0.0
+@dataclass(frozen=True, eq=False)
+class _Farthest:
+    """Bounds on the highest ``[R](s)``, or on the highest ``1 - [R](s)``, and who reaches the lower one."""
+
+    lower: float
+    upper: float
+    theta: Array
+
+
+def _farthest(support: SupportFunction, places: int, s: int, sign: int) -> _Farthest:
+    """``sign`` 1: the highest ``[R](s)``; -1: the highest ``1 - [R](s)``."""
+    best, upper = None, 0.0
     for i in range(places):
         if i == s:
             continue
         direction = np.zeros(places)
         direction[[s, i]] = sign, -sign
         answer = support(direction)
-        lower, upper = max(lower, answer.lower / 2), max(upper, answer.upper / 2)
-        if lower >= FULL:
-            return lower, 1.0
-    return lower, min(upper, 1.0)
+        best = answer if best is None or answer.lower > best.lower else best
+        upper = max(upper, answer.upper / 2)
+        if best.lower / 2 >= FULL:
+            break
+    if best is None:
+        raise ValueError("metric: 'canonical' compares rewards, of which there should be two or more")
+    return _Farthest(min(max(best.lower / 2, 0.0), 1.0), min(upper, 1.0), best.theta)
 
 
 def reward_support(constraints: Constraints, family: LinearRewards, hidden: Array) -> tuple[SupportFunction, int]:
@@ -112,7 +132,8 @@ def reward_support(constraints: Constraints, family: LinearRewards, hidden: Arra
     largest = np.concatenate([np.ones(len(rows)), hidden * (1 + np.abs(inverse[-1]).sum())])
 
     def support(direction: Array) -> Bounded:
-        return certified_maximum(np.concatenate([direction, np.zeros(hidden.size)]), at_least, equal, largest)
+        found = certified_maximum(np.concatenate([direction, np.zeros(hidden.size)]), at_least, equal, largest)
+        return replace(found, theta=inverse[: family.dim] @ found.theta[: len(rows)])
 
     return support, len(rows)
 

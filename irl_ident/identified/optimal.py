@@ -43,6 +43,7 @@ from irl_ident.identified.diameter import (
     SupportFunction,
     canonical_diameter,
     canonical_ranges,
+    farthest_pair,
     parameter_diameter,
     reward_support,
 )
@@ -157,6 +158,11 @@ class OptimalSet(IdentifiedSet):
         self._require_member()
         return canonical_ranges(*self._reward_support())
 
+    def farthest_pair(self) -> tuple[Array, Array]:
+        """Two members of the closed cone whose canonical forms differ by the lower bound of the canonical diameter."""
+        self._require_member()
+        return farthest_pair(*self._reward_support())
+
     def _reward_support(self) -> tuple[SupportFunction, int]:
         """The support function over the rewards themselves, and their number."""
         if isinstance(self.family, LinearRewards):
@@ -187,6 +193,8 @@ class OptimalSet(IdentifiedSet):
         self._require_member()
         if n < 1:
             raise ValueError(f"n: was {n}, should be at least 1")
+        if not self.systems:
+            return np.random.default_rng(seed).uniform(-1, 1, (n, self.family.dim))
         span, rows = self.hull.span, self.constraints.at_least[~self.hull.implicit]
         largest = np.concatenate([np.ones(self.family.dim), self._hidden_bounds()])
         box = np.vstack([span, -span]) / np.concatenate([largest, largest])[:, None]
@@ -254,7 +262,10 @@ class OptimalSet(IdentifiedSet):
             return (self.conflict.explanation,)
         ties, rows = self.constraints.equal.shape[0], self.constraints.at_least.shape[0]
         implicit = int(self.hull.implicit.sum())
-        reasons = [f"{ties} ties of shown actions and {rows} comparisons with others, {implicit} of them only as ties"]
+        reasons = [
+            f"{ties} ties between shown actions, {rows} actions that are no better"
+            + (f", {implicit} of which can only be as good" if implicit else "")
+        ]
         if self.systems and not any(a.kind == "scale" for a in found):
             reasons.append(
                 "only rewards that make every action optimal are left: trivially consistent with any behaviour"

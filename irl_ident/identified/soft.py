@@ -161,6 +161,19 @@ class SoftSet(IdentifiedSet):
             return 0.0, far
         return (far, far) if self.dimension else (0.0, 0.0)
 
+    def farthest_pair(self) -> tuple[Array, Array]:
+        """Two members on either side of the centre along an open direction; twice the centre when there is none.
+
+        The set is unbounded: they are as far from each other as the centre's largest parameter, or 1.
+        """
+        middle = self.center()
+        open_to_experiment = [a.basis for a in self.ambiguities if not a.representational]
+        if not open_to_experiment:
+            return middle, middle
+        direction = open_to_experiment[-1][:, 0]
+        step = direction / np.abs(direction).max() * (np.abs(middle).max() or 1.0) / 2
+        return middle + step, middle - step
+
     @property
     def dimension(self) -> int:
         """Number of open directions, less the representational ones."""
