@@ -7,11 +7,11 @@ from pathlib import Path
 sys.path.insert(0, str(Path(__file__).resolve().parents[1]))
 os.environ["PYTHONPATH"] = os.pathsep.join([sys.path[0], os.environ.get("PYTHONPATH", "")]).rstrip(os.pathsep)
 
-import irl_ident  # noqa: E402
+import irl_ident
 
 project = "irl_ident"
 author = "The irl_ident developers"
-copyright = "2026, The irl_ident developers"  # noqa: A001
+copyright = "2026, The irl_ident developers"
 release = version = irl_ident.__version__
 
 extensions = [

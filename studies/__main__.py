@@ -16,6 +16,7 @@ from studies.study import DataMissing, Settings, Study, UnknownStudy, discover, 
 
 WRONG_USE = 2
 INTERRUPTED = 130
+EXTRA = ("matplotlib", "pyarrow", "joblib", "threadpoolctl")
 
 app = typer.Typer(add_completion=False, no_args_is_help=True, help="Run studies: a question, a table, a figure.")
 
@@ -78,7 +79,7 @@ def _run(
     except (UnknownStudy, ValueError) as error:
         _fail(str(error), WRONG_USE)
     except ImportError as error:
-        _fail(f'{error}; the studies need: pip install "irl-ident[studies]"', WRONG_USE)
+        _without_extra(error)
     for name, study in studies.items():
         try:
             print(_told(name, _shown(name, study, settings, out, workers or _processors(), scheduler)), flush=True)
@@ -89,7 +90,9 @@ def _run(
             _fail(f"{failed}\nwhat other tasks finished is kept; the same command goes on from there", 1)
         except KeyboardInterrupt:
             _fail(f"{name}: interrupted; finished tasks are kept, the same command goes on from there", INTERRUPTED)
-        except (OSError, ImportError) as error:
+        except ImportError as error:
+            _without_extra(error)
+        except OSError as error:
             _fail(f"{name}: {error}", 1)
 
 
@@ -113,6 +116,15 @@ def _told(name: str, outcome: Outcome) -> str:
     lines = [f"{name}: {outcome.tasks} tasks{earlier}, {outcome.rows} rows, {outcome.seconds:.1f} s"]
     lines += [f"  {outcome.folder / file}" for file in ("figure.pdf", "figure.png", "data.parquet", "summary.json")]
     return "\n".join(lines)
+
+
+def _without_extra(error: ImportError) -> NoReturn:
+    """Say how to get what is missing; errors about anything else go on."""
+    if error.name in EXTRA:
+        _fail(f'{error.name} is not installed; the studies need it: pip install "irl-ident[studies]"', 1)
+    if error.name is None:
+        _fail(str(error), 1)
+    raise error
 
 
 def _processors() -> int:

@@ -350,3 +350,12 @@ def test_a_failed_task_is_shown_with_its_traceback(terminal, tmp_path, orders):
     assert result.exit_code == 1
     assert 'raise ArithmeticError("the walk fell off")' in result.output
     assert "what other tasks finished is kept" in result.output
+
+
+def test_an_extra_that_is_missing_is_named(terminal, tmp_path, monkeypatch):
+    monkeypatch.setitem(sys.modules, "joblib", None)
+    result = terminal("run", "example_study", "--workers", 1, "--out", tmp_path)
+    assert result.exit_code == 1
+    assert last_line(result.output).startswith(
+        'joblib is not installed; the studies need it: pip install "irl-ident[st'
+    )
