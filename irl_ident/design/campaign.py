@@ -27,7 +27,7 @@ from irl_ident.design.version_space import TIE
 from irl_ident.environment import Array, Environment
 from irl_ident.evidence import Policy
 from irl_ident.identified import anything, identify
-from irl_ident.rewards import LinearRewards, RewardFamily
+from irl_ident.rewards import RewardFamily
 
 if TYPE_CHECKING:
     import pandas as pd
@@ -71,9 +71,8 @@ class Campaign:
         Objectives of which the table counts the share that is still consistent; ``REFERENCE`` draws from the set of
         all rewards of the family when not given.  For soft agents that share is 0 once anything was seen, unless the
         reference holds the truth.
-    metric : str, optional
-        Of the diameters in the table; ``"canonical"`` when not given, ``"linf"`` for ``LinearRewards``, which have no
-        canonical form.
+    metric : {"canonical", "linf", "l2"}
+        Of the diameters in the table.
 
     Raises
     ------
@@ -92,7 +91,7 @@ class Campaign:
         until: Rule | None = None,
         journal: str | Path | None = None,
         reference: npt.ArrayLike | None = None,
-        metric: Metric | None = None,
+        metric: Metric = "canonical",
     ) -> None:
         self.candidates = checked_candidates(candidates)
         self.strategy = strategy
@@ -100,7 +99,7 @@ class Campaign:
         self.rationality: Rationality = rationality
         self.temperature = float(temperature)
         self.until = identified() | exhausted() if until is None else until
-        self.metric: Metric = metric or ("linf" if isinstance(family, LinearRewards) else "canonical")
+        self.metric: Metric = metric
         for env in self.candidates:
             family.matrix(env)
         given = None if reference is None else checked_thetas("reference", reference, family)
