@@ -252,7 +252,7 @@ def rule_state(count, untried=1, **ident):
             rule_state(1, verdict="undecided"),
         ),
     ],
-    ids=repr,
+    ids=["budget", "exhausted", "diameter", "identified"],
 )
 def test_rules_alone_and_composed(rule, met, unmet):
     never, always = design.budget(1000), design.budget(1)
