@@ -1,4 +1,4 @@
-"""What planning accepts: finite rewards, proper policies, positive temperatures; anything else is one ``ValueError``."""
+"""What planning accepts: finite rewards, proper policies, positive numbers; anything else is one ``ValueError``."""
 
 from __future__ import annotations
 

@@ -1,46 +1,79 @@
-"""Values and occupancies of a policy."""
+"""What a policy is worth and where it goes.
+
+With ``C_pi`` the discounted transitions under ``pi`` and ``mu`` the initial distribution,
+
+    V = r_pi + C_pi V,        x = mu + C_pi^T x,        x(s, a) = x(s) pi(a|s),        mu . V = sum x(s, a) r(s, a)
+
+(Puterman 1994, sections 6.1 and 6.9).  The discount is inside ``C_pi``, so it is in both.
+"""
 
 from __future__ import annotations
 
-import numpy as np
 import numpy.typing as npt
-from scipy import sparse
-from scipy.sparse import linalg
 
 from irl_ident.environment import Array, Environment
 from irl_ident.planning.checks import finite, policy_on, reward_on
-
-
-def averaged(env: Environment, policy: Array) -> sparse.csr_array:
-    """The matrix (S, S * A) that averages over actions by ``policy``."""
-    n = env.n_states
-    pointer = np.arange(0, policy.size + 1, env.n_actions)
-    return sparse.csr_array((policy.ravel(), np.arange(policy.size), pointer), shape=(n, policy.size))
-
-
-def factor(env: Environment, policy: Array) -> linalg.SuperLU:
-    """LU of I - C_pi."""
-    chain = averaged(env, policy) @ env.continuation
-    return linalg.splu(sparse.csc_array(sparse.eye_array(env.n_states) - chain))
+from irl_ident.planning.systems import policy_system
 
 
 def evaluate(env: Environment, reward: npt.ArrayLike, policy: npt.ArrayLike) -> Array:
-    """Values (S,) of ``policy``."""
+    """Values of a policy.
+
+    Parameters
+    ----------
+    env : Environment
+    reward : array (S, A)
+    policy : array (S, A)
+        Probabilities of actions.
+
+    Returns
+    -------
+    array (S,)
+        Expected discounted return from each state.
+    """
     r, pi = reward_on(env, reward), policy_on(env, policy)
-    values: Array = factor(env, pi).solve((pi * r).sum(axis=1))
-    return values
+    return policy_system(env, pi).solve((pi * r).sum(axis=1))
 
 
 def occupancy(env: Environment, policy: npt.ArrayLike, initial: npt.ArrayLike | None = None) -> Array:
-    """Expected discounted visits (S, A)."""
+    """Expected discounted visits of a policy.
+
+    Parameters
+    ----------
+    env : Environment
+    policy : array (S, A)
+        Probabilities of actions.
+    initial : array (S,), optional
+        Where it starts; ``env.initial`` when not given.  Any finite weights are accepted: the result is linear in them.
+
+    Returns
+    -------
+    array (S, A)
+        Sums to ``1 / (1 - g)`` for discount g below 1, to the expected number of steps (the one that ends the episode
+        in an absorbing state included) for discount 1.
+    """
     pi = policy_on(env, policy)
     start = env.initial if initial is None else finite("initial", initial, (env.n_states,), "(S,)")
-    visits: Array = factor(env, pi).solve(np.array(start), trans="T")
+    visits = policy_system(env, pi).solve_transposed(start)
     return visits[:, None] * pi
 
 
 def bounded_horizon(env: Environment, reward: npt.ArrayLike, horizon: int) -> Array:
-    """Q (S, A) with ``horizon`` steps to go."""
+    """Optimal values when the world ends after ``horizon`` steps.
+
+    Parameters
+    ----------
+    env : Environment
+    reward : array (S, A)
+    horizon : int
+        At least 1.
+
+    Returns
+    -------
+    array (S, A)
+        Value of taking an action now and acting optimally for the ``horizon - 1`` steps that remain; for ``horizon =
+        1`` the reward.
+    """
     r = reward_on(env, reward)
     if horizon != int(horizon) or horizon < 1:
         raise ValueError(f"horizon: was {horizon!r}, should be a whole number of at least 1")

@@ -1,4 +1,8 @@
-"""Optimal planning."""
+"""Optimal plans: ``V(s) = max_a Q(s, a)``, ``Q = r + C V`` with ``C = env.continuation``.
+
+The values are found by :mod:`irl_ident.planning.iteration` and certified by :mod:`irl_ident.planning.bounds`, which
+knows nothing of how they were found.
+"""
 
 from __future__ import annotations
 
@@ -6,16 +10,28 @@ from dataclasses import dataclass
 
 import numpy as np
 import numpy.typing as npt
-from scipy import sparse
-from scipy.sparse import linalg
 
 from irl_ident.environment import Array, Environment
-from irl_ident.planning.checks import finite, reward_on
+from irl_ident.planning.bounds import lengths, rounding
+from irl_ident.planning.checks import positive, reward_on
+from irl_ident.planning.iteration import improved
 
 
 @dataclass(frozen=True, eq=False)
 class OptimalPlan:
-    """Optimal values of one reward in one environment."""
+    """Optimal values of one reward in one environment.
+
+    Parameters
+    ----------
+    values : array (S,)
+        ``max_a q[s, a]``.
+    q : array (S, A)
+        Value of taking an action and acting optimally after.
+    error_bound : float
+        Proved: neither ``values`` nor ``q`` is further from the exact solution than this, rounding included.
+    iterations : int
+        Backups made.
+    """
 
     values: Array
     q: Array
@@ -24,28 +40,43 @@ class OptimalPlan:
 
 
 def optimal(env: Environment, reward: npt.ArrayLike, *, tolerance: float = 1e-9) -> OptimalPlan:
-    """Optimal values (first version: policy iteration by sparse LU)."""
-    r = reward_on(env, reward)
-    eye = sparse.eye_array(env.n_states, format="csr")
-    base = np.arange(env.n_states) * env.n_actions
-    states = np.arange(env.n_states)
-    actions = r.argmax(axis=1)
-    for iteration in range(1, 10000):
-        system = sparse.csc_array(eye - env.continuation[base + actions])
-        values = linalg.splu(system).solve(r[states, actions])
-        q = r + env.backup(values)
-        best = q.argmax(axis=1)
-        noise = 1e-13 * (np.abs(r).max() + np.abs(values).max())
-        switch = q[states, best] > q[states, actions] + noise
-        if not switch.any():
-            break
-        actions = np.where(switch, best, actions)
-    residual = float(np.abs(q.max(axis=1) - values).max())
-    span = 1 / (1 - env.discount) if env.discount < 1 else float(env.n_states)
-    return OptimalPlan(q.max(axis=1), q, residual * span, iteration)
+    """Plan optimally.
 
+    Parameters
+    ----------
+    env : Environment
+        With discount 1 every policy terminates in it; an absorbing state then pays its reward once.
+    reward : array (S, A)
+        Finite.
+    tolerance : float
+        Above 0.  Planning stops when the error is proved to be at most ``tolerance`` times the range of ``reward``,
+        or is as small as rounding lets it be: ``error_bound`` tells which.  Small and grid-like environments are
+        solved by factorisation, to rounding, whatever the tolerance.
 
-def optimal_batch(env: Environment, rewards: npt.ArrayLike, tolerance: float = 1e-9) -> Array:
-    """Optimal q of many rewards (N, S, A)."""
-    many = finite("rewards", rewards, (np.shape(rewards)[0], env.n_states, env.n_actions), "(N, S, A)")
-    return np.array([optimal(env, r).q for r in many]).reshape(many.shape)
+    Returns
+    -------
+    OptimalPlan
+
+    Raises
+    ------
+    ValueError
+        ``reward`` has another shape or is not finite; ``tolerance`` is not above 0.
+
+    Examples
+    --------
+    >>> import numpy as np
+    >>> from irl_ident import Environment
+    >>> stay_or_go = np.array([[[1.0, 0.0], [0.0, 1.0]], [[0.0, 1.0], [0.0, 1.0]]])
+    >>> plan = optimal(Environment(stay_or_go, discount=0.9), [[0.0, 0.0], [1.0, 1.0]])
+    >>> plan.values.round(12)
+    array([ 9., 10.])
+    """
+    r, share = reward_on(env, reward), positive("tolerance", tolerance)
+    horizon = lengths(env)
+    if env.discount < 1:
+        start = np.full(env.n_states, r.max(axis=1).min() * horizon.longest)
+    else:
+        start = -np.abs(r).max() * horizon.weights
+    found = improved(env, r, start, horizon=horizon.longest, residual=share * float(np.ptp(r)) / horizon.longest / 2)
+    bound = horizon.longest * (found.residual + rounding(env, r, found.values))
+    return OptimalPlan(found.q.max(axis=1), found.q, bound, found.iterations)

@@ -1,4 +1,11 @@
-"""Soft planning."""
+"""Plans of maximum causal entropy (Ziebart, Bagnell & Dey 2010), at temperature b:
+
+    Q = r + C V,        V(s) = b log sum_a exp(Q(s, a) / b),        log pi(a|s) = (Q(s, a) - V(s)) / b.
+
+Newton's method on ``V = T V`` is soft policy iteration: the derivative of the soft backup is ``C_pi``, so a step solves
+``(I - C_pi) V = sum_a pi (r - b log pi)``.  ``T`` is convex and monotone, hence every step after the first lies below
+the solution and rises towards it, quadratically at the end.  Everything stays in logarithms.
+"""
 
 from __future__ import annotations
 
@@ -9,13 +16,35 @@ import numpy.typing as npt
 from scipy import special
 
 from irl_ident.environment import Array, Environment
-from irl_ident.planning.checks import finite, positive, reward_on
-from irl_ident.planning.evaluation import factor
+from irl_ident.planning.bounds import lengths, rounding
+from irl_ident.planning.checks import positive, reward_on
+from irl_ident.planning.optimal import optimal
+from irl_ident.planning.structure import method_for
+from irl_ident.planning.systems import PolicySystem, chain_of
+
+NEWTON_STEPS = 1000
+"""Steps after which planning is given up; a few tens are usual."""
 
 
 @dataclass(frozen=True, eq=False)
 class SoftPlan:
-    """The plan of maximum causal entropy."""
+    """The plan of an agent of maximum causal entropy for one reward in one environment.
+
+    Parameters
+    ----------
+    values : array (S,)
+        Soft values ``b log sum_a exp(q / b)``: return plus b times the entropy still to come.
+    q : array (S, A)
+        Soft values of actions.
+    log_policy : array (S, A)
+        ``(q - values) / b``; finite however improbable an action is.
+    policy : array (S, A)
+        ``exp(log_policy)``.
+    temperature : float
+        ``b``.
+    error_bound : float
+        Proved: neither ``values`` nor ``q`` is further from the exact solution than this, rounding included.
+    """
 
     values: Array
     q: Array
@@ -26,36 +55,56 @@ class SoftPlan:
 
 
 def soft(env: Environment, reward: npt.ArrayLike, temperature: float = 1.0) -> SoftPlan:
-    """Soft-optimal values and policy."""
+    """Plan with maximum causal entropy.
+
+    Parameters
+    ----------
+    env : Environment
+        With discount 1 every policy terminates in it; an absorbing state then pays its reward, and the entropy of one
+        choice, once.
+    reward : array (S, A)
+        Finite.
+    temperature : float
+        Price of a nat of entropy in units of reward, above 0.
+
+    Returns
+    -------
+    SoftPlan
+        Solved to rounding.
+
+    Raises
+    ------
+    ValueError
+        ``reward`` has another shape or is not finite; ``temperature`` is not above 0.
+
+    Examples
+    --------
+    One state: ``V = log(e^0 + e^1) + V / 2``.
+
+    >>> import numpy as np
+    >>> from irl_ident import Environment
+    >>> plan = soft(Environment(np.ones((1, 2, 1)), discount=0.5), [[0.0, 1.0]])
+    >>> np.allclose(plan.values, 2 * np.log(1 + np.e), rtol=0, atol=1e-12)
+    True
+    """
     r, b = reward_on(env, reward), positive("temperature", temperature)
-    values = np.zeros(env.n_states)
-    best = np.inf
-    for _ in range(500):
+    method, longest = method_for(env), lengths(env).longest
+    values = optimal(env, r, tolerance=1e-2).values
+    least, stalled = np.inf, 0
+    for _ in range(NEWTON_STEPS):
         q = r + env.backup(values)
-        log_policy = special.log_softmax(q / b, axis=1)
-        backed = b * special.logsumexp(q / b, axis=1)
-        residual = float(np.abs(backed - values).max())
-        if residual <= 1e-14 * (np.abs(r).max() + b) or (residual >= best and residual < 1e-10 * (1 + np.abs(values).max())):
+        scaled = q / b
+        log_policy = special.log_softmax(scaled, axis=1)
+        residual = float(np.abs(b * special.logsumexp(scaled, axis=1) - values).max())
+        noise = rounding(env, r, values) + 8 * np.finfo(float).eps * b * np.log(2 * env.n_actions)
+        stalled = stalled + 1 if residual >= least else 0
+        least = min(least, residual)
+        if residual <= noise or (stalled >= 2 and residual <= 1e3 * noise):
             break
-        best = min(best, residual)
-        pi = np.exp(log_policy)
-        values = factor(env, pi).solve((pi * (r - b * log_policy)).sum(axis=1))
-    span = 1 / (1 - env.discount) if env.discount < 1 else float(env.n_states)
-    return SoftPlan(backed, q, log_policy, np.exp(log_policy), b, residual * span)
-
-
-def soft_jacobian(env: Environment, plan: SoftPlan, directions: npt.ArrayLike) -> Array:
-    """Derivative of log_policy along ``directions`` (S * A, m)."""
-    d = np.asarray(directions.toarray() if hasattr(directions, "toarray") else directions, dtype=float)
-    averaged = (plan.policy[..., None] * d.reshape(env.n_states, env.n_actions, -1)).sum(axis=1)
-    values = factor(env, plan.policy).solve(averaged)
-    change: Array = (d - env.shaping @ values) / plan.temperature
-    return change
-
-
-def soft_gradient(env: Environment, plan: SoftPlan, cotangent: npt.ArrayLike) -> Array:
-    """Gradient (S, A) with respect to the reward of sum(cotangent * log_policy)."""
-    c = finite("cotangent", cotangent, (env.n_states, env.n_actions), "(S, A)")
-    adjoint = factor(env, plan.policy).solve(env.shaping.T @ c.ravel(), trans="T")
-    gradient: Array = (c - plan.policy * adjoint[:, None]) / plan.temperature
-    return gradient
+        policy = np.exp(log_policy)
+        system = PolicySystem(chain_of(env, policy), method)
+        values = system.solve((policy * (r - b * log_policy)).sum(axis=1))
+    else:
+        raise ArithmeticError(f"soft planning: residual {residual:.1e} after {NEWTON_STEPS} Newton steps")
+    bound = longest * (residual + noise)
+    return SoftPlan(b * special.logsumexp(scaled, axis=1), q, log_policy, np.exp(log_policy), b, bound)
