@@ -8,17 +8,18 @@ reward ``r`` of shape (S, A) and values ``V`` of shape (S,)
     Q = r + (continuation @ V).reshape(S, A),      continuation = g T with row ``s * A + a``.
 
 Episodes end in *absorbing* states, those that every action keeps.  With ``g < 1`` an absorbing state goes on collecting
-its reward for ever; with ``g = 1`` it collects it once and the episode is over (its rows of ``continuation`` are 0), which
-needs a proof that every policy reaches an absorbing state: :class:`Environment` looks for one and refuses without it.
+its reward for ever; with ``g = 1`` it collects it once and the episode is over (its rows of ``continuation`` are 0),
+which needs a proof that every policy reaches an absorbing state: :class:`Environment` looks for one and refuses without
+it.
 """
 
 from __future__ import annotations
 
 import hashlib
 from collections.abc import Sequence
-from dataclasses import dataclass, field
+from dataclasses import dataclass
 from functools import cached_property
-from typing import TYPE_CHECKING, Any
+from typing import TYPE_CHECKING, Any, overload
 
 import numpy as np
 import numpy.typing as npt
@@ -34,7 +35,11 @@ ROW_SUM_TOLERANCE = 1e-8
 """How far a row of transition probabilities may sum from 1."""
 
 
-@dataclass(frozen=True, eq=False)
+Transitions = Array | sparse.sparray | sparse.spmatrix | Sequence[Any]
+"""Accepted forms: an array (S, A, S), a sparse matrix (S * A, S), or A matrices (S, S)."""
+
+
+@dataclass(frozen=True, eq=False, init=False, repr=False)
 class Environment:
     """A Markov decision process without a reward.
 
@@ -42,8 +47,8 @@ class Environment:
     ----------
     transitions : array (S, A, S), sparse (S * A, S), or sequence of A arrays or sparse matrices (S, S)
         Probabilities of the next state.  A three-dimensional array is indexed ``[s, a, s']``; a sparse matrix has row
-        ``s * A + a``; a sequence holds one matrix ``[s, s']`` for each action.  Kept as ``scipy.sparse.csr_array`` of shape
-        (S * A, S), never changed afterwards.
+        ``s * A + a``; a sequence holds one matrix ``[s, s']`` for each action.  Kept as ``scipy.sparse.csr_array`` of
+        shape (S * A, S), never changed afterwards.
     discount : float
         In [0, 1).  1 is accepted when every policy is bound to reach an absorbing state.
     initial : array (S,), optional
@@ -69,21 +74,32 @@ class Environment:
 
     transitions: sparse.csr_array
     discount: float
-    initial: Array = None  # type: ignore[assignment]
-    states: tuple[str, ...] = field(default=None, kw_only=True)  # type: ignore[assignment]
-    actions: tuple[str, ...] = field(default=None, kw_only=True)  # type: ignore[assignment]
+    initial: Array
+    states: Sequence[str]
+    actions: Sequence[str]
 
-    def __post_init__(self) -> None:
-        rows = _rows(self.transitions)
+    def __init__(
+        self,
+        transitions: Transitions,
+        discount: float,
+        initial: npt.ArrayLike | None = None,
+        *,
+        states: Sequence[str] | None = None,
+        actions: Sequence[str] | None = None,
+    ) -> None:
+        rows = _rows(transitions)
         n_states = rows.shape[1]
         n_actions = rows.shape[0] // n_states
         _check_rows(rows, n_actions)
-        set_field = object.__setattr__
-        set_field(self, "transitions", rows)
-        set_field(self, "states", _names("states", self.states, "s", n_states))
-        set_field(self, "actions", _names("actions", self.actions, "a", n_actions))
-        set_field(self, "discount", _checked_discount(self.discount))
-        set_field(self, "initial", _checked_initial(self.initial, n_states))
+        found = {
+            "transitions": rows,
+            "discount": _checked_discount(discount),
+            "initial": _checked_initial(initial, n_states),
+            "states": _names("states", states, "s", n_states),
+            "actions": _names("actions", actions, "a", n_actions),
+        }
+        for name, value in found.items():
+            object.__setattr__(self, name, value)
         if self.discount == 1:
             self._check_termination()
 
@@ -134,7 +150,9 @@ class Environment:
         total = hashlib.sha256()
         for part in parts:
             total.update(np.ascontiguousarray(part).tobytes())
-        total.update("\0".join((*self.states, "", *self.actions)).encode())
+        for names in (self.states, self.actions):
+            numbered = isinstance(names, Numbered)
+            total.update((f"{names!r}" if numbered else "\0".join(names)).encode("utf-8", "surrogatepass") + b"\0\0")
         return total.hexdigest()
 
     def dense(self) -> Array:
@@ -167,9 +185,9 @@ class Environment:
         -------
         Environment
             A state that is entered by a terminating transition becomes absorbing: whatever the table lists there is
-            replaced by staying.  Where such a state can also be entered, or started in, without termination, it keeps its
-            moves, and terminating transitions lead instead to an absorbing state ``"terminated"`` that is added last.
-            Rewards are left out; :func:`irl_ident.rewards.base_objective` reads them.
+            replaced by staying.  Where such a state can also be entered, or started in, without termination, it keeps
+            its moves, and terminating transitions lead instead to an absorbing state ``"terminated"`` that is added
+            last. Rewards are left out; :func:`irl_ident.rewards.base_objective` reads them.
         """
         from irl_ident.gymnasium_tables import environment_from_table
 
@@ -221,7 +239,7 @@ class Environment:
 
 
 def _rebuild(
-    transitions: sparse.csr_array, discount: float, initial: Array, states: tuple[str, ...], actions: tuple[str, ...]
+    transitions: sparse.csr_array, discount: float, initial: Array, states: Sequence[str], actions: Sequence[str]
 ) -> Environment:
     return Environment(transitions, discount, initial, states=states, actions=actions)
 
@@ -245,6 +263,8 @@ def _rows(transitions: Any) -> sparse.csr_array:
         )
     rows.sum_duplicates()
     rows.eliminate_zeros()
+    for part in (rows.data, rows.indices, rows.indptr):
+        part.setflags(write=False)
     return rows
 
 
@@ -280,9 +300,38 @@ def _check_rows(rows: sparse.csr_array, n_actions: int) -> None:
         raise ValueError(f"transitions[{state}, {action}] sums to {float(sums[np.argmax(off)])!r}: should sum to 1")
 
 
-def _names(argument: str, names: Sequence[str] | None, letter: str, count: int) -> tuple[str, ...]:
+@dataclass(frozen=True, eq=False)
+class Numbered(Sequence[str]):
+    """The names ``s0, s1, ...``, made when asked for: a million of them weigh nothing."""
+
+    letter: str
+    total: int
+
+    def __len__(self) -> int:
+        return self.total
+
+    @overload
+    def __getitem__(self, place: int) -> str: ...
+    @overload
+    def __getitem__(self, place: slice) -> tuple[str, ...]: ...
+    def __getitem__(self, place: int | slice) -> str | tuple[str, ...]:
+        numbers = range(self.total)[place]
+        return f"{self.letter}{numbers}" if isinstance(numbers, int) else tuple(f"{self.letter}{i}" for i in numbers)
+
+    def __eq__(self, other: object) -> bool:
+        if isinstance(other, Numbered):
+            return (self.letter, self.total) == (other.letter, other.total)
+        return isinstance(other, tuple) and tuple(self) == other
+
+    def __hash__(self) -> int:
+        return hash((self.letter, self.total))
+
+
+def _names(argument: str, names: Sequence[str] | None, letter: str, count: int) -> Sequence[str]:
     if names is None:
-        return tuple(f"{letter}{i}" for i in range(count))
+        return Numbered(letter, count)
+    if isinstance(names, Numbered) and len(names) == count:
+        return names
     given = tuple(str(name) for name in names)
     if len(given) != count:
         raise ValueError(f"{argument}: {len(given)} names were given for {count} {argument}")
@@ -300,9 +349,7 @@ def _checked_discount(discount: float) -> float:
 
 
 def _checked_initial(initial: npt.ArrayLike | None, n_states: int) -> Array:
-    if initial is None:
-        return np.full(n_states, 1 / n_states)
-    given = np.array(initial, dtype=float)
+    given = np.full(n_states, 1 / n_states) if initial is None else np.array(initial, dtype=float)
     if given.shape != (n_states,):
         raise ValueError(f"initial: should have shape ({n_states},), was {given.shape}")
     bad = ~np.isfinite(given) | (given < 0)
