@@ -119,7 +119,7 @@ class Environment:
         own = np.repeat(np.arange(self.n_states), self.n_actions)
         entries = self.transitions.tocoo()
         leaves = np.bincount(entries.row[entries.col != own[entries.row]], minlength=own.size) > 0
-        return ~leaves.reshape(self.n_states, self.n_actions).any(axis=1)
+        return np.asarray(~leaves.reshape(self.n_states, self.n_actions).any(axis=1))
 
     @cached_property
     def continuation(self) -> sparse.csr_array:
@@ -233,8 +233,8 @@ class Environment:
             state = int(np.argmax(remaining))
             action = int(np.argmax(stays[state]))
             raise ValueError(
-                f"discount: 1 needs every policy to end in an absorbing state, but from state {self.states[state]!r} action "
-                f"{self.actions[action]!r} can be followed by actions that never do; use a discount below 1"
+                f"discount: 1 needs every policy to end in an absorbing state, but from state {self.states[state]!r} "
+                f"action {self.actions[action]!r} can be followed by actions that never do; use a discount below 1"
             )
 
 
@@ -246,8 +246,9 @@ def _rebuild(
 
 def _rows(transitions: Any) -> sparse.csr_array:
     """Bring every accepted form of ``transitions`` to one sparse matrix (S * A, S), sharing nothing with the input."""
-    if sparse.issparse(transitions):
-        rows = sparse.csr_array(transitions, dtype=float, copy=True)
+    rows: sparse.csr_array
+    if isinstance(transitions, sparse.sparray | sparse.spmatrix):
+        rows = sparse.csr_array(transitions.tocsr(), dtype=np.float64, copy=True)
         if rows.shape[1] == 0 or rows.shape[0] == 0 or rows.shape[0] % rows.shape[1]:
             raise ValueError(f"transitions: a sparse matrix should have shape (S * A, S), this one has {rows.shape}")
     elif isinstance(transitions, np.ndarray):
@@ -270,7 +271,7 @@ def _rows(transitions: Any) -> sparse.csr_array:
 
 def _interleaved(per_action: Sequence[Any]) -> sparse.csr_array:
     """Stack A matrices (S, S) into one with row ``s * A + a``."""
-    matrices = [sparse.csr_array(m, dtype=float) if sparse.issparse(m) else np.asarray(m, float) for m in per_action]
+    matrices = [m if isinstance(m, sparse.sparray | sparse.spmatrix) else np.asarray(m, float) for m in per_action]
     n_states = matrices[0].shape[0] if matrices[0].ndim else 0
     for action, matrix in enumerate(matrices):
         if n_states == 0 or matrix.shape != (n_states, n_states):
@@ -278,7 +279,7 @@ def _interleaved(per_action: Sequence[Any]) -> sparse.csr_array:
                 f"transitions: a sequence should hold one (S, S) matrix for each action; action {action} has shape "
                 f"{matrix.shape}" + ("" if action == 0 else f", action 0 has {matrices[0].shape}")
             )
-    stacked = sparse.csr_array(sparse.vstack([sparse.csr_array(m) for m in matrices], format="csr"))
+    stacked = sparse.csr_array(sparse.vstack([sparse.csr_array(m) for m in matrices], format="csr"), dtype=np.float64)
     order = np.arange(len(matrices) * n_states).reshape(len(matrices), n_states).T.ravel()
     return sparse.csr_array(stacked[order])
 
@@ -291,7 +292,8 @@ def _check_rows(rows: sparse.csr_array, n_actions: int) -> None:
         row = int(np.searchsorted(rows.indptr, entry, side="right")) - 1
         state, action = divmod(row, n_actions)
         raise ValueError(
-            f"transitions[{state}, {action}, {rows.indices[entry]}] is {rows.data[entry]!r}: should be a finite probability >= 0"
+            f"transitions[{state}, {action}, {rows.indices[entry]}] is {float(rows.data[entry])!r}: "
+            "should be a finite probability >= 0"
         )
     sums = rows.sum(axis=1)
     off = np.abs(sums - 1) > ROW_SUM_TOLERANCE
