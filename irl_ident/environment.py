@@ -247,8 +247,9 @@ def _rebuild(
 def _rows(transitions: Any) -> sparse.csr_array:
     """Bring every accepted form of ``transitions`` to one sparse matrix (S * A, S), sharing nothing with the input."""
     rows: sparse.csr_array
-    if isinstance(transitions, sparse.sparray | sparse.spmatrix):
-        rows = sparse.csr_array(transitions.tocsr(), dtype=np.float64, copy=True)
+    if sparse.issparse(transitions):
+        given: Any = transitions
+        rows = sparse.csr_array(given, dtype=np.float64, copy=True)
         if rows.shape[1] == 0 or rows.shape[0] == 0 or rows.shape[0] % rows.shape[1]:
             raise ValueError(f"transitions: a sparse matrix should have shape (S * A, S), this one has {rows.shape}")
     elif isinstance(transitions, np.ndarray):
@@ -271,7 +272,7 @@ def _rows(transitions: Any) -> sparse.csr_array:
 
 def _interleaved(per_action: Sequence[Any]) -> sparse.csr_array:
     """Stack A matrices (S, S) into one with row ``s * A + a``."""
-    matrices = [m if isinstance(m, sparse.sparray | sparse.spmatrix) else np.asarray(m, float) for m in per_action]
+    matrices: list[Any] = [m if sparse.issparse(m) else np.asarray(m, float) for m in per_action]
     n_states = matrices[0].shape[0] if matrices[0].ndim else 0
     for action, matrix in enumerate(matrices):
         if n_states == 0 or matrix.shape != (n_states, n_states):
@@ -279,7 +280,7 @@ def _interleaved(per_action: Sequence[Any]) -> sparse.csr_array:
                 f"transitions: a sequence should hold one (S, S) matrix for each action; action {action} has shape "
                 f"{matrix.shape}" + ("" if action == 0 else f", action 0 has {matrices[0].shape}")
             )
-    stacked = sparse.csr_array(sparse.vstack([sparse.csr_array(m) for m in matrices], format="csr"), dtype=np.float64)
+    stacked = sparse.csr_array(sparse.vstack([sparse.csr_array(m) for m in matrices], format="csr"))
     order = np.arange(len(matrices) * n_states).reshape(len(matrices), n_states).T.ravel()
     return sparse.csr_array(stacked[order])
 
