@@ -2,26 +2,36 @@
 
 All rewards are backed up together, ``Q = R + C V`` with a column for each, centred as MacQueen (1966) does.  Each
 reward leaves as soon as its error is proved small (:mod:`irl_ident.planning.bounds`); those that value iteration
-leaves over are planned by policy iteration, with stacked dense solves where S is small.
+leaves over are planned by policy iteration, all policies evaluated together: by stacked dense solves where S is small
+or transitions are dense, else by BiCGSTAB on the block-diagonal matrix of all their chains.
 """
 
 from __future__ import annotations
 
+from collections.abc import Callable
+
 import numpy as np
 import numpy.typing as npt
+from scipy import sparse
 
-from irl_ident.environment import Array, Environment
+from irl_ident.environment import Array, Environment, Mask
 from irl_ident.planning.bounds import Lengths, lengths, rounding
 from irl_ident.planning.checks import finite, positive
+from irl_ident.planning.krylov import bicgstab
 from irl_ident.planning.optimal import optimal
 from irl_ident.planning.structure import is_crowded
 
-SWEEPS = 40
+Actions = npt.NDArray[np.intp]
+Evaluation = Callable[[Environment, Actions, Array, Array, Array], tuple[Array, Mask]]
+
+SWEEPS = 80
 """Backups of all rewards together before policy iteration takes over."""
-STACKED_STATES = 300
+STACKED_STATES = 40
 """Up to so many states policies are evaluated by stacked dense solves."""
-STACK_ENTRIES = 2_000_000
-"""Matrix entries that one stacked solve holds at most."""
+KRYLOV_STEPS = 500
+"""BiCGSTAB steps in one evaluation, before a reward is planned on its own."""
+STACK_ENTRIES = 200_000
+"""Matrix entries that one evaluation holds at most."""
 
 
 def optimal_batch(env: Environment, rewards: npt.ArrayLike, tolerance: float = 1e-9) -> Array:
@@ -49,20 +59,20 @@ def optimal_batch(env: Environment, rewards: npt.ArrayLike, tolerance: float = 1
         return found
     goal = share * np.ptp(many, axis=(1, 2)) / length.longest / 2
     values, open_ = _swept(env, many, goal, length, found)
-    if env.n_states <= STACKED_STATES:
-        room = max(1, STACK_ENTRIES // env.n_states**2)
-        for first in range(0, len(open_), room):
-            part = open_[first : first + room]
-            found[part] = _stacked(env, many[part], values[:, first : first + room].T, goal[part])
-    else:
-        for each in open_:
+    dense = env.n_states <= STACKED_STATES or is_crowded(env)
+    entries = env.n_states**2 if dense else max(1, env.continuation.nnz // env.n_actions)
+    room = max(1, STACK_ENTRIES // entries)
+    evaluated = _stacked if dense else _iterated
+    for first in range(0, len(open_), room):
+        part = open_[first : first + room]
+        q, solved = _improved(env, many[part], values[:, first : first + room].T, goal[part], evaluated)
+        found[part] = q
+        for each in part[~solved]:
             found[each] = optimal(env, many[each], tolerance=share).q
     return found
 
 
-def _swept(
-    env: Environment, rewards: Array, goal: Array, length: Lengths, found: Array
-) -> tuple[Array, np.ndarray[tuple[int], np.dtype[np.intp]]]:
+def _swept(env: Environment, rewards: Array, goal: Array, length: Lengths, found: Array) -> tuple[Array, Actions]:
     """Fill ``found`` where value iteration reaches the goal; return values (S, M) and indices (M,) of the rest."""
     n_states, n_actions = env.n_states, env.n_actions
     rows = env.continuation.toarray() if is_crowded(env) else env.continuation
@@ -93,33 +103,51 @@ def _starts(env: Environment, rewards: Array, length: Lengths) -> Array:
     return lowest
 
 
-def _stacked(env: Environment, rewards: Array, values: Array, goal: Array) -> Array:
-    """Policy iteration for M rewards (M, S, A) from ``values`` (M, S), evaluating all policies in one stacked solve."""
-    n_states, n_actions = env.n_states, env.n_actions
-    rows = env.continuation.toarray().reshape(n_states, n_actions, n_states)
-    each = np.arange(n_states)
-    identity = np.eye(n_states)
-    found = np.empty_like(rewards)
-    live = np.arange(len(rewards))
-    chosen = None
+def _improved(env: Environment, rewards: Array, start: Array, goal: Array, evaluated: Evaluation) -> tuple[Array, Mask]:
+    """Policy iteration for M rewards (M, S, A) from values (M, S); q (M, S, A), and which of them are solved (M,)."""
+    found, solved = np.empty_like(rewards), np.ones(len(rewards), dtype=bool)
+    live, values = np.arange(len(rewards)), start
+    chosen = np.full(rewards.shape[:2], -1)
     while len(live):
         r = rewards[live]
-        q = r + np.einsum("kn,mn->mk", rows.reshape(-1, n_states), values, optimize=True).reshape(r.shape)
+        q = r + (env.continuation @ values.T).T.reshape(r.shape)
         best = q.argmax(axis=2)
-        top = np.take_along_axis(q, best[..., None], axis=2)[..., 0]
-        noise = np.array([2 * rounding(env, r[i], values[i]) for i in range(len(live))])
+        top = _picked(q, best)
+        noise = np.array([2 * rounding(env, one, value) for one, value in zip(r, values, strict=True)])
         size = np.abs(top - values).max(axis=1)
-        if chosen is None:
-            chosen, stuck = best, np.zeros(len(live), dtype=bool)
-        else:
-            kept = np.take_along_axis(q, chosen[..., None], axis=2)[..., 0]
-            switch = top - kept > noise[:, None]
-            chosen, stuck = np.where(switch, best, chosen), ~switch.any(axis=1)
-        done = (size <= np.maximum(goal[live], noise)) | stuck
+        switch = (chosen < 0) | (top - _picked(q, np.maximum(chosen, 0)) > noise[:, None])
+        done = (size <= np.maximum(goal[live], noise)) | ~switch.any(axis=1)
         found[live[done]] = q[done]
-        live, chosen = live[~done], chosen[~done]
-        if len(live):
-            chains = rows[each, chosen]
-            paid = np.take_along_axis(rewards[live], chosen[..., None], axis=2)
-            values = np.linalg.solve(identity - chains, paid)[..., 0]
-    return found
+        chosen = np.where(switch, best, chosen)[~done]
+        live, r = live[~done], r[~done]
+        if not len(live):
+            break
+        target = np.maximum(0.3 * goal[live], noise[~done] / 2)
+        values, reached = evaluated(env, chosen, _picked(r, chosen), top[~done], target)
+        solved[live[~reached]] = False
+        live, chosen, values = live[reached], chosen[reached], values[reached]
+    return found, solved
+
+
+def _stacked(env: Environment, chosen: Actions, paid: Array, start: Array, target: Array) -> tuple[Array, Mask]:
+    """Values (M, S) of M deterministic policies (M, S) by dense solves."""
+    rows = env.continuation.toarray().reshape(env.n_states, env.n_actions, env.n_states)
+    chains = rows[np.arange(env.n_states), chosen]
+    values: Array = np.linalg.solve(np.eye(env.n_states) - chains, paid[..., None])[..., 0]
+    return values, np.ones(len(chosen), dtype=bool)
+
+
+def _iterated(env: Environment, chosen: Actions, paid: Array, start: Array, target: Array) -> tuple[Array, Mask]:
+    """The same by BiCGSTAB from ``start`` (M, S), and which of them came to a residual of ``target`` (M,)."""
+    n_states, count = env.n_states, len(chosen)
+    picked = env.continuation[(np.arange(n_states) * env.n_actions + chosen).ravel()]
+    block = np.repeat(np.arange(count) * n_states, np.diff(picked.indptr[::n_states]))
+    chain = sparse.csr_array((picked.data, picked.indices + block, picked.indptr), shape=(count * n_states,) * 2)
+    values, size, _ = bicgstab(lambda x: (chain @ x.ravel()).reshape(x.shape), paid, start, target, KRYLOV_STEPS)
+    return values, size <= target
+
+
+def _picked(pairs: Array, chosen: Actions) -> Array:
+    """The entry of ``pairs`` (M, S, A) at the chosen action, (M, S)."""
+    entries: Array = np.take_along_axis(pairs, chosen[..., None], axis=2)[..., 0]
+    return entries

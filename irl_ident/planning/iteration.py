@@ -62,7 +62,7 @@ def improved(env: Environment, reward: Array, start: Array, *, horizon: float, r
     horizon : float
         The largest expected discounted number of steps; infinite when not known.
     residual : float
-        Where to stop.
+        Where to stop; environments of at most ``FACTORISED_STATES`` that factorise go on to rounding.
 
     Returns
     -------
@@ -70,6 +70,8 @@ def improved(env: Environment, reward: Array, start: Array, *, horizon: float, r
     """
     n_states, n_actions = reward.shape
     method = method_for(env)
+    factorise = method != "BiCGSTAB" and n_states <= FACTORISED_STATES
+    aim = 0.0 if factorise else residual
     rows, first = _narrow(env.continuation), np.arange(n_states) * n_actions
     values, chosen, exact = start, first, False
     before = least = np.inf
@@ -81,7 +83,7 @@ def improved(env: Environment, reward: Array, start: Array, *, horizon: float, r
         top = q.ravel()[best]
         gap = top - values
         size, noise = float(np.abs(gap).max()), 2 * rounding(env, reward, values)
-        if size <= max(residual, noise):
+        if size <= max(aim, noise):
             break
         gain = top - q.ravel()[chosen]
         switch = gain > noise
@@ -97,8 +99,8 @@ def improved(env: Environment, reward: Array, start: Array, *, horizon: float, r
         before, least = size, min(size, least)
         exact = False
         if gained <= size and waited < PATIENCE:
-            if method == "BiCGSTAB" or n_states > FACTORISED_STATES:
-                goal = max(0.1 * gained, 0.3 * residual, noise / 2)
+            if not factorise:
+                goal = max(0.1 * gained, 0.3 * aim, noise / 2)
                 solved, reached, _ = bicgstab(_product(chain), paid[None], top[None], np.array([goal]), KRYLOV_STEPS)
                 if reached[0] <= goal:
                     values = solved[0]

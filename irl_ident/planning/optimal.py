@@ -50,8 +50,8 @@ def optimal(env: Environment, reward: npt.ArrayLike, *, tolerance: float = 1e-9)
         Finite.
     tolerance : float
         Above 0.  Planning stops when the error is proved to be at most ``tolerance`` times the range of ``reward``,
-        or is as small as rounding lets it be: ``error_bound`` tells which.  Small and grid-like environments are
-        solved by factorisation, to rounding, whatever the tolerance.
+        or is as small as rounding lets it be: ``error_bound`` tells which.  Environments of up to 1,000 states that
+        are dense or grid-like are solved by factorisation, to rounding, whatever the tolerance.
 
     Returns
     -------

@@ -20,9 +20,9 @@ def optimal_actions(q: npt.ArrayLike, tolerance: float = 1e-8) -> Mask:
         Values of state-action pairs; leading axes stack rewards.
     tolerance : float
         At least 0.  Action ``a`` is optimal in ``s`` when
-        ``q[s, a] >= max_a q[s, a] - tolerance * (max q - min q)``, with the range taken over all pairs of that reward, so
-        that positive affine maps of ``q`` mark the same actions.  Differences below ``ROUNDING * max |q|`` never count:
-        where the reward is constant, they are all there is.
+        ``q[s, a] >= max_a q[s, a] - tolerance * (max q - min q)``, with the range taken over all pairs of that
+        reward, so that positive affine maps of ``q`` mark the same actions.  Differences below ``ROUNDING * max |q|``
+        never count: where the reward is constant, they are all there is.
 
     Returns
     -------

@@ -1,0 +1,1 @@
+"""Timings against peers; each module prints ratios of one run."""
