@@ -2,7 +2,8 @@
 
 Two forms with the same optimum.  **Reduced**: unknowns ``(theta, values of states without observation)``, every other
 value is the linear map of them that :meth:`Block.evaluate` computes with one sparse factorisation an environment;
-rows are dense, those that repeat are kept once.  **Lifted**: unknowns ``(theta, V_1, ..., V_k)``, rows as sparse as transitions.
+rows are dense, those that repeat are kept once.  **Lifted**: unknowns ``(theta, V_1, ..., V_k)``, rows as sparse as
+transitions.
 """
 
 from __future__ import annotations
@@ -92,7 +93,9 @@ class Program:
         model.a_matrix_.start_ = self.rows.indptr.astype(np.int32)
         model.a_matrix_.index_ = self.rows.indices.astype(np.int32)
         model.a_matrix_.value_ = self.rows.data
-        solver: Any = highspy.Highs()  # type: ignore[no-untyped-call]
+        wrapper: Any = highspy.Highs
+        solver = wrapper.__new__(wrapper)
+        super(wrapper, solver).__init__()  # not Highs.__init__: its callbacks print a banner that no option silences
         large = self.rows.nnz > SIMPLEX_ENTRIES
         for option, value in {
             "output_flag": False,
