@@ -1,217 +1,282 @@
-"""Generic environments: random ones, grids from text maps, and relabelled copies."""
+"""Builders: environments from a few numbers or from a map drawn in text.
+
+The states of a grid are its free cells, counted row by row.  Actions 0, 1, 2, 3 are up, right, down and left; a move
+into a wall or over the edge stays.  With probability ``slip`` a move goes to one of the two perpendicular directions
+instead, evenly: the slippery grid of Russell & Norvig (Artificial Intelligence, section 17.1) has ``slip=0.2``.
+"""
 
 from __future__ import annotations
 
-from collections.abc import Collection, Mapping
+from collections.abc import Iterable, Mapping
 from dataclasses import dataclass
 
 import numpy as np
 import numpy.typing as npt
 from scipy import sparse
 
-from irl_ident.environment import Environment
+from irl_ident.environment import Array, Environment
 
-Integers = npt.NDArray[np.int64]
+Places = npt.NDArray[np.int64]
 
-MOVES = {"up": (-1, 0), "right": (0, 1), "down": (1, 0), "left": (0, -1)}
-"""The actions of a grid, as rows and columns moved."""
-
+MOVES = ("up", "right", "down", "left")
+STEPS = np.array([(-1, 0), (0, 1), (1, 0), (0, -1)])
 WALL = "#"
-FLOOR = " ."
+FLOOR = ". "
+
+
+@dataclass(frozen=True, eq=False)
+class Grid:
+    """A grid and the map that it was made from; see :func:`grid`.
+
+    Attributes
+    ----------
+    environment : Environment
+    positions : int array (S, 2)
+        Row and column of each state.
+    marks : mapping of str to int array
+        For each letter on the map the states that carry it, in order.
+    text : str
+        The map.
+    """
+
+    environment: Environment
+    positions: Places
+    marks: Mapping[str, Places]
+    text: str
+
+    @property
+    def shape(self) -> tuple[int, int]:
+        """Rows and columns of the map."""
+        lines = self.text.split("\n")
+        return len(lines), len(lines[0])
+
+    def picture(self, values: npt.ArrayLike) -> Array:
+        """Lay ``values`` (S,) out as (rows, columns), NaN in walls."""
+        given = np.asarray(values, dtype=float)
+        if given.shape != (len(self.positions),):
+            raise ValueError(f"values: should have shape ({len(self.positions)},), was {given.shape}")
+        laid = np.full(self.shape, np.nan)
+        laid[self.positions[:, 0], self.positions[:, 1]] = given
+        return laid
+
+
+def grid(text: str, discount: float, *, slip: float = 0.0, absorbing: Iterable[str] = (), start: str = "") -> Grid:
+    """Make a grid from a map.
+
+    Parameters
+    ----------
+    text : str
+        Lines of equal length: ``#`` a wall, ``.`` or a space free floor, a letter or digit a marked free cell.  Empty
+        lines before and after the map are left out.
+    discount : float
+        As for :class:`irl_ident.Environment`.
+    slip : float
+        In [0, 1]: the probability that a move goes to one of the two perpendicular directions instead, evenly.
+    absorbing : iterable of str
+        Marks whose cells end the episode.
+    start : str
+        Marks in whose cells episodes start, evenly; when empty, in all cells that do not end the episode (in all cells
+        if every one does).
+
+    Returns
+    -------
+    Grid
+        States are named by row and column, ``r0c1``.
+
+    Raises
+    ------
+    ValueError
+        Names the argument, the place and the value at fault.
+
+    Examples
+    --------
+    >>> maze = grid("S.#\\n..G", discount=0.9, absorbing="G", start="S")
+    >>> maze.environment
+    Environment(5 states, 4 actions, discount 0.9)
+    >>> maze.environment.states, maze.marks["G"]
+    (('r0c0', 'r0c1', 'r1c0', 'r1c1', 'r1c2'), array([4]))
+    >>> maze.picture([0, 1, 2, 3, 4])
+    array([[ 0.,  1., nan],
+           [ 2.,  3.,  4.]])
+    """
+    if not 0 <= slip <= 1:
+        raise ValueError(f"slip: was {slip!r}, should be a probability")
+    cells = _cells(text)
+    free = cells != WALL
+    positions = np.argwhere(free)
+    symbols = cells[free]
+    found, owners = np.unique(symbols, return_inverse=True)
+    marks = {str(letter): _frozen(np.flatnonzero(owners == i)) for i, letter in enumerate(found) if letter not in FLOOR}
+    ends = _marked("absorbing", absorbing, marks, len(positions))
+    starts = _marked("start", start, marks, len(positions))
+    if not start:
+        starts = ~ends if not ends.all() else ends
+    environment = Environment(
+        _moves(free, positions, ends, slip),
+        discount,
+        starts / starts.sum(),
+        states=[f"r{row}c{column}" for row, column in positions.tolist()],
+        actions=MOVES,
+    )
+    return Grid(environment, _frozen(positions), marks, "\n".join("".join(line) for line in cells.tolist()))
 
 
 def random_environment(
     n_states: int,
     n_actions: int,
     discount: float,
-    seed: int,
+    seed: int | np.random.SeedSequence,
     *,
     concentration: float = 1.0,
     successors: int | None = None,
 ) -> Environment:
-    """An environment with Dirichlet transitions.
+    """Draw every row of the transitions from a symmetric Dirichlet distribution.
 
     Parameters
     ----------
     n_states, n_actions : int
     discount : float
-    seed : int
+        As for :class:`irl_ident.Environment`.
+    seed : int or SeedSequence
+        The same seed gives the same environment.
     concentration : float
-        Of the symmetric Dirichlet distribution of each row, positive; small values make rows nearly deterministic.
+        Of the Dirichlet distribution, above 0; 1 is uniform over distributions, small values are nearly deterministic.
     successors : int, optional
-        Number of different states, drawn at random, that each row can lead to; all states when not given.
-
-    Examples
-    --------
-    >>> random_environment(5, 2, 0.9, seed=0)
-    Environment(5 states, 2 actions, discount 0.9)
-    """
-    if n_states < 1 or n_actions < 1:
-        raise ValueError(f"n_states, n_actions: were {n_states}, {n_actions}, should be at least 1")
-    if not concentration > 0:
-        raise ValueError(f"concentration: was {concentration!r}, should be positive")
-    width = n_states if successors is None else successors
-    if not 1 <= width <= n_states:
-        raise ValueError(f"successors: was {successors!r}, should be in 1..{n_states}")
-    rng = np.random.default_rng(seed)
-    rows = n_states * n_actions
-    weights = rng.dirichlet(np.full(width, concentration), size=rows)
-    columns = np.tile(np.arange(n_states), (rows, 1)) if width == n_states else _different(rng, rows, width, n_states)
-    indptr = np.arange(0, rows * width + 1, width)
-    return Environment(sparse.csr_array((weights.ravel(), columns.ravel(), indptr), shape=(rows, n_states)), discount)
-
-
-def _different(rng: np.random.Generator, rows: int, width: int, n_states: int) -> Integers:
-    """In each of ``rows`` rows, ``width`` different states, every set equally likely (Floyd's sampling)."""
-    chosen = np.empty((rows, width), dtype=np.int64)
-    for place, top in enumerate(range(n_states - width, n_states)):
-        drawn = rng.integers(top + 1, size=rows)
-        taken = (chosen[:, :place] == drawn[:, None]).any(axis=1)
-        chosen[:, place] = np.where(taken, top, drawn)
-    return chosen
-
-
-@dataclass(frozen=True, eq=False)
-class Grid:
-    """A grid world and where its states are.
-
-    Attributes
-    ----------
-    environment : Environment
-        States are the cells that are no walls, row by row, named ``r0c1``; actions are up, right, down, left.
-    positions : int (S, 2)
-        Row and column of each state.
-    walls : int (W, 2)
-        Rows and columns of the walls.
-    marks : mapping of str to tuple of int
-        The states that bear each letter.
-    text : str
-        The map.
-    """
-
-    environment: Environment
-    positions: Integers
-    walls: Integers
-    marks: Mapping[str, tuple[int, ...]]
-    text: str
-
-
-def grid(
-    text: str, discount: float, *, slip: float = 0.0, absorbing: Collection[str] = (), initial: str | None = None
-) -> Grid:
-    """A grid world from a text map.
-
-    Parameters
-    ----------
-    text : str
-        Lines of equal length: ``#`` is a wall, a blank or a dot is floor, any other character is floor that bears a
-        mark.
-    discount : float
-    slip : float
-        In [0, 1]: the probability that a move goes to one of its two sides instead, evenly.
-    absorbing : collection of str
-        Marks of the cells that end the episode.
-    initial : str, optional
-        Mark of the cells in which episodes start, evenly; all cells that do not end the episode, when not given.
-
-    Returns
-    -------
-    Grid
-        A move against a wall or the edge stays.
-
-    Examples
-    --------
-    >>> small = grid("A.#\\n..G", 0.9, absorbing="G", initial="A")
-    >>> small.environment
-    Environment(5 states, 4 actions, discount 0.9)
-    >>> small.environment.states[small.marks["G"][0]]
-    'r1c2'
-    """
-    lines = text.strip("\n").split("\n")
-    if len({len(line) for line in lines}) != 1 or not lines[0]:
-        raise ValueError(f"text: lines should have one length, have {sorted({len(line) for line in lines})}")
-    if not 0 <= slip <= 1:
-        raise ValueError(f"slip: was {slip!r}, should be in [0, 1]")
-    letters = np.array([list(line) for line in lines])
-    free = letters != WALL
-    if not free.any():
-        raise ValueError("text: is all walls")
-    positions = np.argwhere(free)
-    number = np.full(free.shape, -1, dtype=np.int64)
-    number[free] = np.arange(len(positions))
-    bears = letters[free]
-    marks = {str(mark): tuple(np.flatnonzero(bears == mark).tolist()) for mark in np.unique(bears) if mark not in FLOOR}
-    for argument, wanted in (("absorbing", absorbing), ("initial", initial or ())):
-        for mark in wanted:
-            if mark not in marks:
-                raise ValueError(f"{argument}: no cell of the map is marked {mark!r}")
-    ends = np.isin(bears, list(absorbing))
-    targets = [_arrivals(number, positions, *move, ends) for move in MOVES.values()]
-    env = Environment(
-        [_slipping(targets, action, slip) for action in range(4)],
-        discount,
-        _start(bears, ends, initial),
-        states=[f"r{row}c{column}" for row, column in positions.tolist()],
-        actions=list(MOVES),
-    )
-    return Grid(env, positions, np.argwhere(~free), marks, "\n".join(lines))
-
-
-def _arrivals(number: Integers, positions: Integers, down: int, right: int, ends: npt.NDArray[np.bool_]) -> Integers:
-    """Where a move leads from each cell."""
-    own = np.arange(len(positions))
-    row, column = positions[:, 0] + down, positions[:, 1] + right
-    inside = (row >= 0) & (row < number.shape[0]) & (column >= 0) & (column < number.shape[1])
-    there = number[np.where(inside, row, 0), np.where(inside, column, 0)]
-    return np.where(inside & (there >= 0) & ~ends, there, own)
-
-
-def _slipping(targets: list[Integers], action: int, slip: float) -> sparse.csr_array:
-    """Transitions of a move that goes to its sides with probability ``slip``."""
-    count = len(targets[0])
-    outcomes = ((action, 1 - slip), ((action + 1) % 4, slip / 2), ((action - 1) % 4, slip / 2))
-    columns = np.concatenate([targets[move] for move, _ in outcomes])
-    weights = np.repeat([probability for _, probability in outcomes], count)
-    return sparse.csr_array((weights, (np.tile(np.arange(count), 3), columns)), shape=(count, count))
-
-
-def _start(bears: npt.NDArray[np.str_], ends: npt.NDArray[np.bool_], initial: str | None) -> npt.NDArray[np.float64]:
-    chosen = np.isin(bears, list(initial)) if initial else ~ends
-    if not chosen.any():
-        chosen = np.ones_like(ends)
-    return chosen / chosen.sum()
-
-
-def relabel(env: Environment, states: npt.ArrayLike | None = None, actions: npt.ArrayLike | None = None) -> Environment:
-    """The same environment with its states and actions in another order.
-
-    Parameters
-    ----------
-    env : Environment
-    states : int array (S,), optional
-        The old number of each new state.
-    actions : int array (A,), optional
-        The old number of each new action.
+        States that each state-action pair can lead to, drawn without replacement; all when not given.
 
     Returns
     -------
     Environment
-        Names move along.
+
+    Examples
+    --------
+    >>> random_environment(100, 4, 0.9, seed=0, successors=3).transitions.nnz
+    1200
     """
-    order = _order("states", states, env.n_states)
-    moves = _order("actions", actions, env.n_actions)
-    rows = (order[:, None] * env.n_actions + moves).ravel()
+    for argument, count in (("n_states", n_states), ("n_actions", n_actions)):
+        if count < 1:
+            raise ValueError(f"{argument}: was {count!r}, should be at least 1")
+    if not 0 < concentration < np.inf:
+        raise ValueError(f"concentration: was {concentration!r}, should be finite and above 0")
+    width = n_states if successors is None else successors
+    if not 1 <= width <= n_states:
+        raise ValueError(f"successors: was {successors!r}, should be from 1 to n_states = {n_states}")
+    rng = np.random.default_rng(seed)
+    rows = n_states * n_actions
+    arrivals = _subsets(rng, n_states, width, rows)
+    probabilities = rng.dirichlet(np.full(width, concentration), size=rows)
+    pointers = np.arange(rows + 1) * width
+    transitions = sparse.csr_array((probabilities.ravel(), arrivals.ravel(), pointers), shape=(rows, n_states))
+    return Environment(transitions, discount)
+
+
+def relabel(
+    env: Environment, *, states: npt.ArrayLike | None = None, actions: npt.ArrayLike | None = None
+) -> Environment:
+    """Number the states and actions of an environment otherwise; names go with what they name.
+
+    Parameters
+    ----------
+    env : Environment
+    states : permutation of range(S), optional
+        State ``i`` of the result is state ``states[i]`` of ``env``.
+    actions : permutation of range(A), optional
+        Action ``i`` of the result is action ``actions[i]`` of ``env``, in every state.
+
+    Returns
+    -------
+    Environment
+        With transitions ``T[states[s], actions[a], states[s']]``.
+
+    Examples
+    --------
+    >>> env = random_environment(3, 2, 0.9, seed=0)
+    >>> turned = relabel(env, states=[2, 0, 1])
+    >>> bool(turned.dense()[0, 1, 2] == env.dense()[2, 1, 1]), turned.states
+    (True, ('s2', 's0', 's1'))
+    """
+    old_states = _permutation("states", states, env.n_states)
+    old_actions = _permutation("actions", actions, env.n_actions)
+    rows = (old_states[:, None] * env.n_actions + old_actions).ravel()
     return Environment(
-        sparse.csr_array(env.transitions[rows][:, order]),
+        env.transitions[rows][:, old_states],
         env.discount,
-        env.initial[order],
-        states=[env.states[s] for s in order],
-        actions=[env.actions[a] for a in moves],
+        env.initial[old_states],
+        states=[env.states[s] for s in old_states],
+        actions=[env.actions[a] for a in old_actions],
     )
 
 
-def _order(argument: str, given: npt.ArrayLike | None, count: int) -> Integers:
+def _cells(text: str) -> npt.NDArray[np.str_]:
+    """Characters of a map, (rows, columns)."""
+    lines = text.strip("\n").split("\n")
+    if not lines[0]:
+        raise ValueError("text: the map is empty")
+    for row, line in enumerate(lines):
+        if len(line) != len(lines[0]):
+            raise ValueError(f"text: line {row} has {len(line)} cells, should have {len(lines[0])} as line 0")
+    cells = np.array([list(line) for line in lines])
+    symbols = set(np.unique(cells).tolist())
+    for symbol in sorted(symbols):
+        if symbol not in WALL + FLOOR and not symbol.isalnum():
+            row, column = np.argwhere(cells == symbol)[0].tolist()
+            raise ValueError(
+                f"text: line {row}, column {column} is {symbol!r}, should be '#', '.', a space, a letter or a digit"
+            )
+    if symbols == {WALL}:
+        raise ValueError("text: every cell of the map is a wall")
+    return cells
+
+
+def _marked(argument: str, letters: Iterable[str], marks: Mapping[str, Places], n_states: int) -> npt.NDArray[np.bool_]:
+    """States that carry one of ``letters``, (S,)."""
+    chosen = np.zeros(n_states, dtype=bool)
+    for letter in letters:
+        if letter not in marks:
+            raise ValueError(
+                f"{argument}: {letter!r} marks no cell of the map, which has {''.join(marks) or 'no marks'}"
+            )
+        chosen[marks[letter]] = True
+    return chosen
+
+
+def _moves(
+    free: npt.NDArray[np.bool_], positions: Places, ends: npt.NDArray[np.bool_], slip: float
+) -> sparse.csr_array:
+    """Transitions of a grid, sparse (4 S, S)."""
+    n_states = len(positions)
+    numbers = np.full((free.shape[0] + 2, free.shape[1] + 2), -1)
+    numbers[1:-1, 1:-1][free] = np.arange(n_states)
+    ahead = positions[:, None, :] + STEPS + 1
+    arrivals = numbers[ahead[..., 0], ahead[..., 1]]
+    stays = (arrivals < 0) | ends[:, None]
+    arrivals[stays] = np.broadcast_to(np.arange(n_states)[:, None], stays.shape)[stays]
+    turns, chances = np.array([0, 1, 3]), np.array([1 - slip, slip / 2, slip / 2])
+    outcomes = arrivals[:, (np.arange(4)[:, None] + turns[chances > 0]) % 4].reshape(4 * n_states, -1)
+    pointers = np.arange(4 * n_states + 1) * outcomes.shape[1]
+    data = np.tile(chances[chances > 0], 4 * n_states)
+    return sparse.csr_array((data, outcomes.ravel(), pointers), shape=(4 * n_states, n_states))
+
+
+def _subsets(rng: np.random.Generator, n: int, size: int, count: int) -> Places:
+    """``count`` subsets of ``range(n)``, uniform over those of ``size`` (Floyd; Bentley & Floyd 1987), sorted."""
+    if size == n:
+        return np.tile(np.arange(n), (count, 1))
+    chosen = np.empty((count, size), dtype=np.int64)
+    for place, last in enumerate(range(n - size, n)):
+        drawn = rng.integers(last + 1, size=count)
+        taken = (chosen[:, :place] == drawn[:, None]).any(axis=1)
+        chosen[:, place] = np.where(taken, last, drawn)
+    return np.sort(chosen, axis=1)
+
+
+def _permutation(argument: str, given: npt.ArrayLike | None, count: int) -> Places:
     order = np.arange(count) if given is None else np.asarray(given)
-    if order.shape != (count,) or not np.array_equal(np.sort(order), np.arange(count)):
-        raise ValueError(f"{argument}: should be a permutation of 0..{count - 1}")
+    if order.shape != (count,) or (np.sort(order) != np.arange(count)).any():
+        raise ValueError(f"{argument}: should be a permutation of range({count}), was {order.tolist()!r}")
     return order.astype(np.int64)
+
+
+def _frozen(places: Places) -> Places:
+    places.setflags(write=False)
+    return places
