@@ -5,7 +5,7 @@
 strategies                   :class:`Greedy`, :class:`Exhaustive`, :class:`Oracle`, :class:`Random`, :class:`RoundRobin`
 stopping rules               :class:`identified`, :class:`budget`, :class:`exhausted`, :class:`stalled`,
                              :class:`diameter_below`, composed with ``|`` and ``&``
-finite classes of objectives :class:`VersionSpace` and the functions on arrays below it
+finite sets of objectives    :class:`VersionSpace` and the functions on arrays below it
 ===========================  =======================================================================================
 """
 
