@@ -11,13 +11,16 @@ from __future__ import annotations
 
 from collections.abc import Mapping
 from dataclasses import dataclass
+from functools import cached_property
 from typing import Any
 
 import numpy as np
 import numpy.typing as npt
 from scipy import sparse
+from scipy.sparse import csgraph
 
-from irl_ident.environment import Array, Environment, Mask
+from irl_ident.environment import ROW_SUM_TOLERANCE, Array, Environment, Mask
+from irl_ident.transitions import checked_distribution, checked_floats
 
 try:
     import gymnasium
@@ -50,25 +53,26 @@ class Table:
     initial: Array
     shape: tuple[int, int]
 
-    @property
+    @cached_property
     def closing(self) -> Mask:
-        """States that an episode can enter by terminating transitions alone, and does not start in, (S,)."""
-        n_states = self.shape[0]
-        possible, origins = self.probabilities > 0, self.rows // self.shape[1]
+        """States that become absorbing: episodes enter them by terminating transitions and in no other way, (S,)."""
+        n_states, n_actions = self.shape
+        possible = self.probabilities > 0
         moving = possible & ~self.done
-        graph = sparse.csr_array(
-            (np.ones(moving.sum()), (origins[moving], self.arrivals[moving])), shape=2 * (n_states,)
-        )
-        reached = self.initial > 0
-        while (grown := reached | ((reached.astype(float) @ graph) > 0)).sum() > reached.sum():
-            reached = grown
-        closing = (np.bincount(self.arrivals[possible & self.done], minlength=n_states) > 0) & ~(self.initial > 0)
-        while True:
-            going_on = moving & reached[origins] & ~closing[origins]
-            kept = closing & ~(np.bincount(self.arrivals[going_on], minlength=n_states) > 0)
-            if (kept == closing).all():
-                return np.asarray(closing)
-            closing = kept
+        first = np.flatnonzero(self.initial)
+        origins = np.concatenate([self.rows[moving] // n_actions, np.full(first.size, n_states)])
+        arrivals = np.concatenate([self.arrivals[moving], first])
+        graph = sparse.csr_array((np.ones(origins.size), (origins, arrivals)), shape=2 * (n_states + 1,))
+        gone_through = csgraph.breadth_first_order(graph, n_states, return_predecessors=False)
+        closing = np.zeros(n_states + 1, dtype=bool)
+        closing[self.arrivals[possible & self.done]] = True
+        closing[gone_through] = False
+        return closing[:-1]
+
+    @property
+    def elsewhere(self) -> Mask:
+        """Outcomes that lead to the state ``"terminated"`` instead, (n,)."""
+        return self.done & (self.probabilities > 0) & ~self.closing[self.arrivals]
 
 
 def environment_from_table(env: str | gymnasium.Env[Any, Any], discount: float) -> Environment:
@@ -76,162 +80,164 @@ def environment_from_table(env: str | gymnasium.Env[Any, Any], discount: float) 
     world = _unwrapped(env)
     table = read_table(world)
     n_states, n_actions = table.shape
-    closing = table.closing
-    extra = bool((table.done & (table.probabilities > 0) & ~closing[table.arrivals]).any())
-    arrivals = np.where(table.done & ~closing[table.arrivals], n_states, table.arrivals)
-    moving = ~closing[table.rows // n_actions]
-    ends = np.concatenate([np.flatnonzero(closing), np.arange(n_states, n_states + extra)])
+    total = n_states + int(table.elsewhere.any())
+    arrivals = np.where(table.elsewhere, n_states, table.arrivals)
+    moving = ~table.closing[table.rows // n_actions]
+    ends = np.concatenate([np.flatnonzero(table.closing), np.arange(n_states, total)])
     staying = (ends[:, None] * n_actions + np.arange(n_actions)).ravel()
-    total = n_states + extra
-    transitions = sparse.csr_array(
-        (
-            np.concatenate([table.probabilities[moving], np.ones(staying.size)]),
-            (
-                np.concatenate([table.rows[moving], staying]),
-                np.concatenate([arrivals[moving], np.repeat(ends, n_actions)]),
-            ),
-        ),
-        shape=(total * n_actions, total),
-    )
-    names = [*_state_names(world, n_states), TERMINATED][:total]
-    initial = np.concatenate([table.initial, np.zeros(int(extra))])
-    return Environment(transitions, discount, initial, states=names)
+    probabilities = np.concatenate([table.probabilities[moving], np.ones(staying.size)])
+    rows = np.concatenate([table.rows[moving], staying])
+    columns = np.concatenate([arrivals[moving], np.repeat(ends, n_actions)])
+    transitions = sparse.csr_array((probabilities, (rows, columns)), shape=(total * n_actions, total))
+    initial = np.concatenate([table.initial, np.zeros(total - n_states)])
+    names = [*_state_names(world, n_states), TERMINATED]
+    return Environment(transitions, discount, initial, states=names[:total])
 
 
 def reward_from_table(env: str | gymnasium.Env[Any, Any]) -> Array:
     """See :func:`irl_ident.rewards.base_objective`."""
     table = read_table(_unwrapped(env))
     n_states, n_actions = table.shape
+    reward = np.zeros((n_states + int(table.elsewhere.any()), n_actions))
     expected = np.bincount(table.rows, table.probabilities * table.rewards, n_states * n_actions)
-    reward = expected.reshape(n_states, n_actions)
-    closing = table.closing
-    reward[closing] = 0
-    extra = bool((table.done & (table.probabilities > 0) & ~closing[table.arrivals]).any())
-    return np.vstack([reward, np.zeros((int(extra), n_actions))])
+    reward[:n_states] = np.where(table.closing[:, None], 0.0, expected.reshape(n_states, n_actions))
+    return reward
 
 
 def read_table(world: Any) -> Table:
-    """Read and check ``world.P``; the start is ``world.initial_state_distrib``, or uniform over states that can act on.
+    """Read and check ``world.P`` and ``world.initial_state_distrib``.
+
+    Parameters
+    ----------
+    world : object
+        ``P[s][a]`` is a list of outcomes; states and actions are numbered from 0, by mappings or by lists.  Without an
+        ``initial_state_distrib`` episodes are taken to start evenly in the states that no terminating transition
+        enters.
+
+    Returns
+    -------
+    Table
 
     Raises
     ------
     ValueError
         Names the place and the value at fault.
     """
-    table = getattr(world, "P", None)
-    if not isinstance(table, Mapping | list | tuple) or not len(table):
-        raise ValueError(
-            f"env: {type(world).__name__} has no tabular P, which should be P[s][a] = [(p, s', r, done), ...]"
-        )
-    n_states = len(table)
-    n_actions = len(table[0])
-    rows, outcomes = [], []
-    for s in range(n_states):
-        if len(table[s]) != n_actions:
-            raise ValueError(f"env.P[{s}]: has {len(table[s])} actions, should have {n_actions} as P[0]")
-        for a in range(n_actions):
-            listed = [_checked(s, a, outcome, n_states) for outcome in table[s][a]]
-            total = sum(p for p, *_ in listed)
-            if abs(total - 1) > 1e-8:
-                raise ValueError(f"env.P[{s}][{a}]: probabilities sum to {total!r}, should sum to 1")
-            rows += [s * n_actions + a] * len(listed)
-            outcomes += listed
-    probabilities, arrivals, rewards, done = (np.array(column) for column in zip(*outcomes, strict=True))
+    by_state = _numbered(getattr(world, "P", None), f"env: {type(world).__name__} has no transition table P; P")
+    n_states, n_actions = len(by_state), 0
+    rows: list[int] = []
+    outcomes: list[tuple[float, int, float, bool]] = []
+    for s, given in enumerate(by_state):
+        by_action = _numbered(given, f"env.P[{s}]")
+        n_actions = n_actions or len(by_action)
+        if len(by_action) != n_actions:
+            raise ValueError(f"env.P[{s}]: has {len(by_action)} actions, should have {n_actions} as P[0]")
+        for a, listed in enumerate(by_action):
+            found = _outcomes(listed, f"env.P[{s}][{a}]", n_states)
+            rows += [s * n_actions + a] * len(found)
+            outcomes += found
+    probabilities, arrivals, rewards, done = zip(*outcomes, strict=True)
+    entered = np.zeros(n_states, dtype=bool)
+    entered[np.array(arrivals)[np.array(done) & (np.array(probabilities) > 0)]] = True
     start = getattr(world, "initial_state_distrib", None)
     if start is None:
-        ended = np.bincount(arrivals[done.astype(bool)], minlength=n_states) > 0
-        start = ~ended if (~ended).any() else np.ones(n_states)
-    initial = np.asarray(start, dtype=float)
-    if initial.shape != (n_states,):
-        raise ValueError(f"env.initial_state_distrib: should have shape ({n_states},), was {initial.shape}")
+        start = ~entered / (~entered).sum() if not entered.all() else np.full(n_states, 1 / n_states)
     return Table(
-        np.array(rows, dtype=np.int64),
-        arrivals.astype(np.int64),
-        probabilities.astype(float),
-        rewards.astype(float),
-        done.astype(bool),
-        initial / initial.sum(),
-        (n_states, n_actions),
+        rows=np.array(rows, dtype=np.int64),
+        arrivals=np.array(arrivals, dtype=np.int64),
+        probabilities=np.array(probabilities),
+        rewards=np.array(rewards),
+        done=np.array(done),
+        initial=checked_distribution("env.initial_state_distrib", start, n_states),
+        shape=(n_states, n_actions),
     )
 
 
 class TabularEnv(gymnasium.Env[np.int64, np.int64]):
     """An environment with a reward, as Gymnasium runs it; made by :meth:`irl_ident.Environment.to_gymnasium`.
 
+    Parameters
+    ----------
+    env : Environment
+        Its discount is left to whoever learns.
+    reward : array (S, A)
+        Paid for taking action ``a`` in state ``s``; 0 in absorbing states.
+    max_episode_steps : int, optional
+        After so many steps an episode is truncated.
+
     Attributes
     ----------
-    P : dict
-        The transition table, in Gymnasium's form.
+    environment : Environment
+    reward : array (S, A)
     initial_state_distrib : array (S,)
     """
 
     metadata = {"render_modes": []}  # noqa: RUF012
 
-    def __init__(self, env: Environment, reward: Array, *, max_episode_steps: int | None = None) -> None:
-        given = np.array(reward, dtype=float)
+    def __init__(self, env: Environment, reward: npt.ArrayLike, *, max_episode_steps: int | None = None) -> None:
+        given = checked_floats("reward", reward).copy()
         if given.shape != (env.n_states, env.n_actions):
             raise ValueError(f"reward: should have shape ({env.n_states}, {env.n_actions}), was {given.shape}")
         if not np.isfinite(given).all():
-            s, a = (int(i) for i in np.argwhere(~np.isfinite(given))[0])
+            s, a = np.argwhere(~np.isfinite(given))[0].tolist()
             raise ValueError(f"reward[{s}, {a}] is {float(given[s, a])!r}: should be finite")
-        if (given[env.absorbing] != 0).any():
-            s = int(np.flatnonzero(env.absorbing)[(given[env.absorbing] != 0).any(axis=1)][0])
+        if given[env.absorbing].any():
+            s, a = np.argwhere((given != 0) & env.absorbing[:, None])[0].tolist()
             raise ValueError(
-                f"reward[{s}]: should be 0 in the absorbing state {env.states[s]!r}, where the episode has ended"
+                f"reward[{s}, {a}] is {float(given[s, a])!r}: should be 0, for state {env.states[s]!r} is absorbing and "
+                "the episode has ended there"
             )
-        if max_episode_steps is not None and max_episode_steps < 1:
-            raise ValueError(f"max_episode_steps: was {max_episode_steps!r}, should be at least 1")
+        if max_episode_steps is not None and (max_episode_steps < 1 or max_episode_steps != int(max_episode_steps)):
+            raise ValueError(f"max_episode_steps: was {max_episode_steps!r}, should be a whole number of at least 1")
+        given.setflags(write=False)
         self.environment = env
         self.reward = given
-        self.max_episode_steps = max_episode_steps
+        self.initial_state_distrib = env.initial
         self.observation_space = gymnasium.spaces.Discrete(env.n_states)
         self.action_space = gymnasium.spaces.Discrete(env.n_actions)
-        self.initial_state_distrib = env.initial
-        self._cumulative = np.cumsum(env.initial)
-        self._state = 0
+        self._max_episode_steps = max_episode_steps
+        self._first = np.cumsum(env.initial)
+        self._state: int | None = None
         self._steps = 0
 
-    @property
+    @cached_property
     def P(self) -> dict[int, dict[int, list[tuple[float, int, float, bool]]]]:
-        """The transition table, in Gymnasium's form."""
-        env, rows = self.environment, self.environment.transitions
-        return {
-            s: {
-                a: [
-                    (
-                        float(rows.data[i]),
-                        int(rows.indices[i]),
-                        float(self.reward[s, a]),
-                        bool(env.absorbing[rows.indices[i]]),
-                    )
-                    for i in range(*rows.indptr[s * env.n_actions + a : s * env.n_actions + a + 2])
-                ]
-                for a in range(env.n_actions)
-            }
-            for s in range(env.n_states)
-        }
+        """The transition table ``P[s][a] = [(probability, next state, reward, terminated), ...]``."""
+        n_states, n_actions = self.reward.shape
+        return {s: {a: self._outcomes(s, a) for a in range(n_actions)} for s in range(n_states)}
 
     def reset(
         self, *, seed: int | None = None, options: dict[str, Any] | None = None
     ) -> tuple[np.int64, dict[str, Any]]:
-        """Draw the first state."""
+        """Draw the first state; there are no ``options``."""
         super().reset(seed=seed)
-        self._state = self._draw(self._cumulative)
+        self._state = self._draw(self._first)
         self._steps = 0
         return np.int64(self._state), {}
 
     def step(self, action: np.int64) -> tuple[np.int64, float, bool, bool, dict[str, Any]]:
-        """Pay the reward, then move."""
-        env, rows = self.environment, self.environment.transitions
-        row = self._state * env.n_actions + int(action)
+        """Pay the reward of the action and move."""
+        if self._state is None:
+            raise gymnasium.error.ResetNeeded("reset() should be called before step()")
+        if not self.action_space.contains(action):
+            raise ValueError(f"action: was {action!r}, should be from 0 to {self.environment.n_actions - 1}")
+        rows = self.environment.transitions
+        pair = self._state * self.environment.n_actions + int(action)
+        first, last = rows.indptr[pair], rows.indptr[pair + 1]
         paid = float(self.reward[self._state, int(action)])
-        span = slice(*rows.indptr[row : row + 2])
-        self._state = int(rows.indices[span][self._draw(np.cumsum(rows.data[span]))])
+        self._state = int(rows.indices[first + self._draw(np.cumsum(rows.data[first:last]))])
         self._steps += 1
-        truncated = self.max_episode_steps is not None and self._steps >= self.max_episode_steps
-        return np.int64(self._state), paid, bool(env.absorbing[self._state]), truncated, {}
+        truncated = self._steps == self._max_episode_steps
+        return np.int64(self._state), paid, bool(self.environment.absorbing[self._state]), truncated, {}
+
+    def _outcomes(self, s: int, a: int) -> list[tuple[float, int, float, bool]]:
+        rows, absorbing = self.environment.transitions, self.environment.absorbing
+        first, last = rows.indptr[s * self.environment.n_actions + a :][:2]
+        outcomes = zip(rows.data[first:last].tolist(), rows.indices[first:last].tolist(), strict=True)
+        return [(p, arrival, float(self.reward[s, a]), bool(absorbing[arrival])) for p, arrival in outcomes]
 
     def _draw(self, cumulative: Array) -> int:
+        """Place of a draw from the distribution with these cumulative sums."""
         place = np.searchsorted(cumulative, self.np_random.random() * cumulative[-1], side="right")
         return int(min(place, len(cumulative) - 1))
 
@@ -245,25 +251,48 @@ def _unwrapped(env: str | gymnasium.Env[Any, Any]) -> Any:
     return getattr(env, "unwrapped", env)
 
 
-def _checked(s: int, a: int, outcome: Any, n_states: int) -> tuple[float, int, float, bool]:
-    try:
-        probability, arrival, reward, done = outcome
-        found = float(probability), int(arrival), float(reward), bool(done)
-    except (TypeError, ValueError) as error:
-        raise ValueError(
-            f"env.P[{s}][{a}]: {outcome!r} should be (probability, next state, reward, terminated)"
-        ) from error
-    if not (np.isfinite(found[0]) and found[0] >= 0 and np.isfinite(found[2]) and 0 <= found[1] < n_states):
-        raise ValueError(
-            f"env.P[{s}][{a}]: {outcome!r} should have a probability >= 0, a next state below {n_states} and a finite "
-            "reward"
-        )
+def _numbered(given: Any, where: str) -> list[Any]:
+    """Values of a list, or of a mapping from 0, 1, ..."""
+    if isinstance(given, Mapping):
+        missing = [i for i in range(len(given)) if i not in given]
+        if missing:
+            raise ValueError(
+                f"{where}: has {len(given)} keys and should have 0 to {len(given) - 1}, lacks {missing[0]}"
+            )
+        given = [given[i] for i in range(len(given))]
+    if not isinstance(given, list | tuple) or not given:
+        raise ValueError(f"{where}: should be a mapping or list that is not empty, was {given!r}")
+    return list(given)
+
+
+def _outcomes(listed: Any, where: str, n_states: int) -> list[tuple[float, int, float, bool]]:
+    """Outcomes of one action, checked."""
+    found = []
+    for outcome in _numbered(listed, where):
+        try:
+            probability, arrival, reward, done = outcome
+            entry = float(probability), int(arrival), float(reward), bool(done)
+        except (TypeError, ValueError) as error:
+            raise ValueError(f"{where}: {outcome!r} should be (probability, next state, reward, terminated)") from error
+        if not 0 <= entry[0] < np.inf:
+            raise ValueError(f"{where}: the probability in {outcome!r} should be finite and >= 0")
+        if entry[1] != arrival or not 0 <= entry[1] < n_states:
+            raise ValueError(
+                f"{where}: the next state in {outcome!r} should be a whole number from 0 to {n_states - 1}"
+            )
+        if not np.isfinite(entry[2]):
+            raise ValueError(f"{where}: the reward in {outcome!r} should be finite")
+        found.append(entry)
+    total = sum(probability for probability, *_ in found)
+    if abs(total - 1) > ROW_SUM_TOLERANCE:
+        raise ValueError(f"{where}: probabilities sum to {total!r}, should sum to 1")
     return found
 
 
 def _state_names(world: Any, n_states: int) -> list[str]:
     """Rows and columns where the environment has a map of as many cells, else numbers."""
-    shape = np.shape(world.desc) if hasattr(world, "desc") else tuple(getattr(world, "shape", ()))
-    if len(shape) == 2 and shape[0] * shape[1] == n_states:
+    drawn = getattr(world, "desc", None)
+    shape = np.shape(drawn) if drawn is not None else getattr(world, "shape", ())
+    if isinstance(shape, tuple) and len(shape) == 2 and shape[0] * shape[1] == n_states:
         return [f"r{s // shape[1]}c{s % shape[1]}" for s in range(n_states)]
     return [f"s{s}" for s in range(n_states)]

@@ -249,8 +249,9 @@ def base_objective(env: str | gymnasium.Env[Any, Any]) -> Array:
     Returns
     -------
     array (S, A)
-        ``sum over outcomes of probability * reward``; 0 in absorbing states, so that the discounted return of a policy
-        equals the discounted return that Gymnasium would pay, episodes ending where it ends them.
+        ``sum over outcomes of probability * reward``; 0 in states that are absorbing because episodes have ended there,
+        so that the discounted return of a policy equals the discounted return that Gymnasium would pay, episodes ending
+        where it ends them.
     """
     from irl_ident.gymnasium_tables import reward_from_table
 
@@ -262,7 +263,7 @@ def _constants(weights: Array, discounts: Iterable[float]) -> dict[str, Array]:
 
 
 def _check_count(argument: str, value: int) -> None:
-    if value != int(value) or value < 1:
+    if not isinstance(value, int | np.integer) or value < 1:
         raise ValueError(f"{argument}: was {value!r}, should be a whole number of at least 1")
 
 
