@@ -196,7 +196,8 @@ class Environment:
             replaced by staying.  Where an episode can also start in it, or come to it without termination, it keeps its
             moves, and terminating transitions lead instead to an absorbing state ``"terminated"`` that is added last.
             What episodes can come to depends on where they start: ``initial_state_distrib``, or where the environment
-            has none, evenly in the states that no terminating transition enters.  Time limits are left out.  Rewards are left out; :func:`irl_ident.rewards.base_objective` reads them.
+            has none, evenly in the states that no terminating transition enters.  Time limits and rewards are left out;
+            :func:`irl_ident.rewards.base_objective` reads the rewards.
         """
         from irl_ident.gymnasium_tables import environment_from_table
 
@@ -216,8 +217,8 @@ class Environment:
         -------
         gymnasium.Env
             ``Discrete(S)`` observations and ``Discrete(A)`` actions.  An episode terminates on entering an absorbing
-            state (one that starts in such a state, with its first step), so what an absorbing state would pay is never collected there: a reward that is not 0 in absorbing
-            states raises ``ValueError``.
+            state (one that starts in such a state, with its first step), so what an absorbing state would pay is never
+            collected there: a reward that is not 0 in absorbing states raises ``ValueError``.
         """
         from irl_ident.gymnasium_tables import TabularEnv
 

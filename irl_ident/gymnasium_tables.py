@@ -184,7 +184,7 @@ class TabularEnv(gymnasium.Env[np.int64, np.int64]):
         if given[env.absorbing].any():
             s, a = np.argwhere((given != 0) & env.absorbing[:, None])[0].tolist()
             raise ValueError(
-                f"reward[{s}, {a}] is {float(given[s, a])!r}: should be 0, for state {env.states[s]!r} is absorbing and "
+                f"reward[{s}, {a}] is {float(given[s, a])!r}: should be 0, for state {env.states[s]!r} is absorbing: "
                 "the episode has ended there"
             )
         if max_episode_steps is not None and (max_episode_steps < 1 or max_episode_steps != int(max_episode_steps)):

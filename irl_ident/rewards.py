@@ -1,10 +1,10 @@
 """Reward families: linear maps from parameters to rewards.
 
-A family sends ``theta`` of shape (d,) to a reward ``r(s, a) = phi(s, a) . theta`` in a given environment.  What a family
-cannot tell apart in *any* environment is its **representational ambiguity** (Amin & Singh 2016, section 3): no experiment
-resolves it.  For rewards on states or on state-action pairs that is the constants; for linear features also whatever the
-features map to 0; for rewards on transitions also potential shaping ``R'(s, a, s') = R + g f(s') - f(s)`` (Ng, Harada &
-Russell 1999), which changes no behaviour whatever the dynamics are, as long as the discount is ``g``.
+A family sends ``theta`` of shape (d,) to a reward ``r(s, a) = phi(s, a) . theta`` in a given environment.  What a
+family cannot tell apart in *any* environment is its **representational ambiguity** (Amin & Singh 2016, section 3): no
+experiment resolves it.  For rewards on states or on state-action pairs that is the constants; for linear features also
+whatever the features map to 0; for rewards on transitions also potential shaping ``R'(s, a, s') = R + g f(s') - f(s)``
+(Ng, Harada & Russell 1999), which changes no behaviour whatever the dynamics are, as long as the discount is ``g``.
 """
 
 from __future__ import annotations
@@ -19,6 +19,7 @@ import numpy.typing as npt
 from scipy import linalg, sparse
 
 from irl_ident.environment import Array, Environment
+from irl_ident.transitions import checked_floats
 
 if TYPE_CHECKING:
     import gymnasium
@@ -56,8 +57,9 @@ class RewardFamily(ABC):
         Returns
         -------
         dict of str to array (d, m)
-            ``"constant"``, ``"redistribution"``, ``"shaping"``: a basis for each kind that this family has.  Constants are
-            an ambiguity only where all discounts are below 1: with discount 1 they are a price for time.
+            ``"constant"``, ``"redistribution"``, ``"shaping"``: a basis for each kind that this family has, together
+            linearly independent.  Constants are an ambiguity only where all discounts are below 1: with discount 1 they
+            are a price for time.
         """
 
     def reward(self, env: Environment, theta: npt.ArrayLike) -> Array:
@@ -66,7 +68,7 @@ class RewardFamily(ABC):
 
     def checked(self, theta: npt.ArrayLike) -> Array:
         """``theta`` as a float array (d,), or ``ValueError``."""
-        given = np.asarray(theta, dtype=float)
+        given = checked_floats("theta", theta)
         if given.shape != (self.dim,):
             raise ValueError(f"theta: should have shape ({self.dim},), was {given.shape}")
         if not np.isfinite(given).all():
@@ -152,7 +154,7 @@ class LinearRewards(RewardFamily):
     names: Sequence[str] | None = field(default=None, kw_only=True)
 
     def __post_init__(self) -> None:
-        given = np.array(self.features, dtype=float)
+        given = checked_floats("features", self.features).copy()
         if given.ndim != 3 or 0 in given.shape:
             raise ValueError(f"features: should have shape (S, A, d), was {given.shape}")
         if not np.isfinite(given).all():
@@ -182,7 +184,7 @@ class LinearRewards(RewardFamily):
     def representational(self, discounts: Iterable[float]) -> dict[str, Array]:  # noqa: D102
         flat = self.features.reshape(-1, self.dim)
         named: dict[str, Array] = {}
-        weights, *_ = linalg.lstsq(flat, np.ones(len(flat)))
+        weights, *_ = linalg.lstsq(flat, np.ones(len(flat)), cond=RANK_TOLERANCE)
         if np.abs(flat @ weights - 1).max() <= 1e-9:
             named |= _constants(weights, discounts)
         silent = linalg.null_space(flat, rcond=RANK_TOLERANCE)
@@ -220,7 +222,7 @@ class TransitionRewards(RewardFamily):
         columns = rows.row.astype(np.int64) * self.n_states + rows.col
         return sparse.csr_array((rows.data, (rows.row, columns)), shape=(rows.shape[0], self.dim))
 
-    def representational(self, discounts: Iterable[float]) -> dict[str, Array]:  # noqa: D102
+    def representational(self, discounts: Iterable[float]) -> dict[str, Array]:
         """Constants, and the potentials that shape at every one of ``discounts`` (none when they differ or are 1).
 
         At a common discount g the potential ``f = 1`` shapes by the constant ``g - 1``, so potentials are listed modulo
