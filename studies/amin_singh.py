@@ -20,6 +20,7 @@ from __future__ import annotations
 
 from collections.abc import Mapping, Sequence
 from functools import lru_cache
+from math import ceil, log2
 from typing import TYPE_CHECKING, Any
 
 import numpy as np
@@ -202,13 +203,13 @@ def regret_elsewhere(
     environments: tuple[ii.Environment, ...], family: ii.rewards.RewardFamily, theta: Array, pursued: Array
 ) -> float:
     """Mean share of what there is to lose under ``theta`` that an optimal agent for ``pursued`` loses."""
-    lost = []
+    lost: list[float] = []
     for env in environments:
         reward = family.reward(env, theta)
-        best = env.initial @ planning.optimal(env, reward).values
-        worst = -env.initial @ planning.optimal(env, -reward).values
+        best = float(env.initial @ planning.optimal(env, reward).values)
+        worst = -float(env.initial @ planning.optimal(env, -reward).values)
         policy = ii.agents.Optimal(family, pursued).policy(env)
-        gained = env.initial @ planning.evaluate(env, reward, policy)
+        gained = float(env.initial @ planning.evaluate(env, reward, policy))
         lost.append((best - gained) / (best - worst) if best > worst else 0.0)
     return float(np.mean(lost))
 
@@ -216,18 +217,20 @@ def regret_elsewhere(
 def summarise(table: pd.DataFrame) -> Mapping[str, Any]:
     """Experiments against the limit; curves of every strategy; the optimum of small depth."""
     runs = table[table["part"] == "omnipotent"]
+    keys = ["states", "actions", "epsilon"]
+    found = runs.groupby(keys)[["experiments", "limit", "error", "extremes"]].max().reset_index()
     omnipotent_rows = [
         {
-            "states": int(states),
-            "actions": int(actions),
-            "epsilon": float(epsilon),
-            "experiments": int(group["experiments"].max()),
-            "limit": int(group["limit"].max()),
-            "max_error": float(group["error"].max()),
-            "extremes_experiments": int(group["extremes"].max()),
-            "paper_count": int(1 + np.ceil(np.log2(states)) + np.ceil(np.log2(1 / epsilon))),
+            "states": int(row["states"]),
+            "actions": int(row["actions"]),
+            "epsilon": float(row["epsilon"]),
+            "experiments": int(row["experiments"]),
+            "limit": int(row["limit"]),
+            "max_error": float(row["error"]),
+            "extremes_experiments": int(row["extremes"]),
+            "paper_count": 1 + ceil(log2(row["states"])) + ceil(log2(1 / row["epsilon"])),
         }
-        for (states, actions, epsilon), group in runs.groupby(["states", "actions", "epsilon"])
+        for row in found.to_dict("records")
     ]
     worlds = {world: curves(table[table["part"] == world], world) for world in ("objects", "box")}
     return {"omnipotent": omnipotent_rows, "restricted": worlds["objects"], "restricted_box": worlds["box"]}
@@ -320,13 +323,17 @@ def draw_animal(axes: Sequence[Axes], table: pd.DataFrame) -> None:
     """The box of one animal before, during and after: a gauge on every object, filled where its worth may still be."""
     layout = layouts(LAYOUT_SEED, LAYOUTS)[int(table["layout"].iloc[0])]
     for ax, step in zip(axes, (0, 1, 3), strict=True):
+        ranges = table[table["environments"] == step].set_index("parameter")
+        gauges = {
+            str(name): (low, high, value) for name, low, high, value in ranges[["lower", "upper", "value"]].itertuples()
+        }
         ax.set(xlim=(-0.1, 4.1), ylim=(4.1, -0.1), aspect="equal", xticks=[], yticks=[])
         ax.spines[:].set_visible(False)
-        draw_box(ax, layout, table[table["environments"] == step].set_index("parameter"))
+        draw_box(ax, layout, gauges)
         ax.set_title("what an animal may want: before" if step == 0 else f"after {step} environment{'s' * (step > 1)}")
 
 
-def draw_box(ax: Axes, layout: object_grid.Layout, known_of: pd.DataFrame) -> None:
+def draw_box(ax: Axes, layout: object_grid.Layout, ranges: Mapping[str, tuple[float, float, float]]) -> None:
     """One maze with a gauge on the cell of every object and, on a free cell, one for the floor."""
     floor = next(c for c in range(16) if c not in layout.walls and c not in layout.objects)
     gauges = dict(zip((floor, *layout.objects), ("floor", *OBJECTS), strict=True))
@@ -337,7 +344,7 @@ def draw_box(ax: Axes, layout: object_grid.Layout, known_of: pd.DataFrame) -> No
         if cell not in gauges:
             continue
         name = gauges[cell]
-        low, high, value = (float(known_of.loc[name, c]) for c in ("lower", "upper", "value"))
+        low, high, value = ranges[name]
         x, bottom = column + 0.7, row + 0.9
         ax.add_patch(Rectangle((x, bottom - 0.6), 0.2, 0.6, facecolor="0.93", edgecolor="0.6", linewidth=0.4))
         filled = Rectangle((x, bottom - 0.6 * high), 0.2, 0.6 * max(high - low, 0.02), facecolor=figures.PALETTE[0])

@@ -29,7 +29,9 @@ def seen(seed: int, n_states: int, n_actions: int, k: int, family=None, *, ties:
 
 
 def brute_vertices(family, evidence):
-    equal, at_least = zip(*[ng_russell_rows(env, dense_features(env, family), policy) for env, policy in evidence], strict=True)
+    equal, at_least = zip(
+        *[ng_russell_rows(env, dense_features(env, family), policy) for env, policy in evidence], strict=True
+    )
     return vertices(np.vstack(equal), np.vstack(at_least))
 
 
@@ -287,11 +289,17 @@ def test_before_any_evidence_everything_is_possible():
     ("call", "message"),
     [
         (lambda env: ii.identify([], StateRewards(3)), "evidence"),
-        (lambda env: ii.identify([(env, np.full((3, 2), 0.5))], StateRewards(3), rationality="optimist"), "rationality"),
+        (
+            lambda env: ii.identify([(env, np.full((3, 2), 0.5))], StateRewards(3), rationality="optimist"),
+            "rationality",
+        ),
         (lambda env: ii.identify([(env, np.full((3, 2), 0.5))], StateRewards(4)), "4 states"),
         (lambda env: ii.identify([(env, np.full((3, 2), np.nan))], StateRewards(3)), "nan"),
         (lambda env: ii.identify([(env, np.full((3, 2), 0.5))], StateRewards(3)).support([1.0]), "direction"),
-        (lambda env: ii.identify([(env, np.full((3, 2), 0.5))], StateRewards(3)).contains([1, 2, np.inf]), r"theta\[2\]"),
+        (
+            lambda env: ii.identify([(env, np.full((3, 2), 0.5))], StateRewards(3)).contains([1, 2, np.inf]),
+            r"theta\[2\]",
+        ),
         (lambda env: ii.identify([(env, np.full((3, 2), 0.5))], StateRewards(3)).sample(0, 0), "n: was 0"),
     ],
 )

@@ -77,6 +77,10 @@ class IdentifiedSet(ABC):
         """Certified lower and upper bound on the largest distance between two members."""
 
     @abstractmethod
+    def canonical_ranges(self) -> Array:
+        """Intervals that certainly hold the canonical form of every member, (P, 2)."""
+
+    @abstractmethod
     def farthest_pair(self) -> tuple[Array, Array]:
         """Two members that differ much: the same in all that was seen, and not the same."""
 

@@ -28,8 +28,8 @@ class System:
     env : Environment
     features : sparse (S * A, d)
     shown : bool (S, A)
-        Actions that are optimal: those seen, those that are the same as one seen, and all actions of a state in which all
-        are the same, seen or not.
+        Actions that are optimal: those seen, those that are the same as one seen, and all actions of a state in which
+        all are the same, seen or not.
     observed : bool (S,)
         States in which something was seen.
     strict : bool (S, A)
@@ -86,7 +86,7 @@ def _merged(old: System, new: System) -> System:
 
 
 def _with_twins(env: Environment, features: sparse.csr_array, shown: Mask) -> Mask:
-    """Mark also actions that are the same as a shown one, by successors and features, and all where all are the same."""
+    """Mark also actions that are the same as a shown one, in successors and features, and all where all are the same."""
     rows = sparse.csr_array(sparse.hstack([env.transitions, features], format="csr"))
     rows.sort_indices()
     numbers: dict[bytes, int] = {}

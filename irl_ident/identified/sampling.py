@@ -4,8 +4,8 @@ Hit-and-run (Smith 1984) moves a point to a uniform place on the chord through i
 polytopes mix slowly under isotropic directions.  So the points are first spread along directions drawn from the Dikin
 ellipsoid ``sum_i rows_i rows_i^T / slack_i^2`` at their mean, whose shape is that of the polytope within a factor that
 depends on the number of rows alone (Kannan & Narayanan 2012); then each moves along differences of two random points of
-the *other* half of the ensemble, which is affine invariant (Goodman & Weare 2010).  Conditional on that half the uniform
-distribution stays invariant.
+the *other* half of the ensemble, which is affine invariant (Goodman & Weare 2010).  Conditional on that half the
+uniform distribution stays invariant.
 """
 
 from __future__ import annotations

@@ -87,8 +87,8 @@ class SoftSet(IdentifiedSet):
             if (probabilities[observed] <= 0).any():
                 state = int(np.flatnonzero(observed)[(probabilities[observed] <= 0).any(axis=1)][0])
                 raise ValueError(
-                    f"evidence[{place}]: the policy gives an action in state {env.states[state]!r} probability 0, which "
-                    "no soft-optimal agent does; use rationality='optimal', or pass counts"
+                    f"evidence[{place}]: the policy gives an action in state {env.states[state]!r} probability 0, "
+                    "which no soft-optimal agent does; use rationality='optimal', or pass counts"
                 )
             with np.errstate(divide="ignore", invalid="ignore"):
                 target = self.temperature * np.log(np.where(rows, probabilities.ravel(), 1.0))
@@ -160,6 +160,14 @@ class SoftSet(IdentifiedSet):
         if not self.affine.decided:
             return 0.0, far
         return (far, far) if self.dimension else (0.0, 0.0)
+
+    def canonical_ranges(self) -> Array:
+        """Intervals of the canonical form of each parameter, (d, 2): [0, 1] while anything is open to experiment."""
+        middle = self.center()
+        if self.dimension or np.ptp(middle) == 0:
+            return np.tile([0.0, 1.0], (middle.size, 1))
+        canonical = (middle - middle.min()) / np.ptp(middle)
+        return np.column_stack([canonical, canonical])
 
     def farthest_pair(self) -> tuple[Array, Array]:
         """Two members on either side of the centre along an open direction; twice the centre when there is none.
