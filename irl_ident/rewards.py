@@ -59,7 +59,8 @@ class RewardFamily(ABC):
         dict of str to array (d, m)
             ``"constant"``, ``"redistribution"``, ``"shaping"``: a basis for each kind that this family has, together
             linearly independent.  Constants are an ambiguity only where all discounts are below 1: with discount 1 they
-            are a price for time.
+            are a price for time.  Discounts of 0 alone, where nothing matters but the actions of a state among
+            themselves, get no list of their own for families on states and actions.
         """
 
     def reward(self, env: Environment, theta: npt.ArrayLike) -> Array:
