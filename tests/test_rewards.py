@@ -175,6 +175,12 @@ def test_what_features_span_is_told_at_every_scale():
         np.testing.assert_allclose(family.matrix(env) @ found["redistribution"], 0, rtol=0, atol=1e-9 * scale)
 
 
+def test_constants_that_features_span_by_rounding_alone_are_not_listed():
+    """Two features that differ by 1e-13: a direction that cancels, not one that pays 1e13 times a rounding error."""
+    one = np.random.default_rng(0).normal(size=(S, A))
+    assert set(LinearRewards(np.stack([one, one + 1e-13], axis=2)).representational([0.9])) == {"redistribution"}
+
+
 @pytest.mark.parametrize(
     ("make", "message"),
     [
