@@ -1,0 +1,364 @@
+"""Mice in a labyrinth: the recorded choices, and models of them under every rationality.
+
+A model gives each recorded choice a probability.  Choices are scored from the second step of a trajectory on, where
+the node before is known to all models alike.  Trajectories are cuts of 500 steps from longer recordings: one that
+begins where the one above it ended belongs to the same recording, and what is resampled is recordings.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Sequence
+from dataclasses import dataclass
+from functools import cached_property
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+from scipy import optimize, special
+
+import irl_ident as ii
+from environments import labyrinth
+from irl_ident import planning
+from irl_ident.environment import Array, Environment, Mask
+from irl_ident.identified.soft_likelihood import Fit, maximum_likelihood
+from irl_ident.rewards import LinearRewards, RewardFamily, StateActionRewards, StateRewards
+
+FOLDS = 4
+"""Groups of recordings among which penalties and smoothing are chosen."""
+
+TEST_EVERY = 5
+ANNEALING = (0.5, 0.2, 0.1, 0.05, 0.02, 0.0)
+"""Temperatures at which a planner expects itself to act, on the way from soft-optimal, 1, to optimal, 0."""
+
+
+@dataclass(frozen=True, eq=False)
+class Mice:
+    """Recorded trajectories.
+
+    Attributes
+    ----------
+    maze : labyrinth.Plan
+    states, actions : array (N, H) of int
+    """
+
+    maze: labyrinth.Plan
+    states: labyrinth.Integers
+    actions: labyrinth.Integers
+
+    @cached_property
+    def recording(self) -> labyrinth.Integers:
+        """Number of the recording that each trajectory is cut from, (N,)."""
+        last = self.maze.next_state[self.states[:, -1], self.actions[:, -1]]
+        return np.concatenate([[0], np.cumsum(last[:-1] != self.states[1:, 0])])
+
+    @cached_property
+    def held_out(self) -> Mask:
+        """Test trajectories, (N,): every fifth, from the first on."""
+        return np.asarray(np.arange(len(self.states)) % TEST_EVERY == 0)
+
+    @property
+    def choices(self) -> labyrinth.Integers:
+        """Scored actions, (N, H - 1)."""
+        return self.actions[:, 1:]
+
+
+def read(file: Path) -> Mice:
+    """Read and check ``states`` (N, H), ``actions`` (N, H) and ``next_state`` (S, 4) from an npz file.
+
+    Raises
+    ------
+    ValueError
+        Names the array, the place and the value at fault.
+    """
+    with np.load(file, allow_pickle=False) as found:
+        missing = {"states", "actions", "next_state"} - set(found.files)
+        if missing:
+            raise ValueError(f"{file.name}: should hold states, actions and next_state; has no {', '.join(missing)}")
+        states, actions, table = (found[name] for name in ("states", "actions", "next_state"))
+    for name, array in (("states", states), ("actions", actions), ("next_state", table)):
+        if array.ndim != 2 or array.dtype.kind not in "iu":
+            raise ValueError(f"{name}: should be whole numbers of shape (n, m), was {array.dtype} {array.shape}")
+    depth = int(np.log2(len(table) + 1)) - 1
+    if depth < 1 or table.shape != (2 ** (depth + 1) - 1, 4):
+        raise ValueError(f"next_state: should have shape (2 ** (depth + 1) - 1, 4), was {table.shape}")
+    maze = labyrinth.plan(depth)
+    if (table != maze.next_state).any():
+        s, a = (int(i) for i in np.argwhere(table != maze.next_state)[0])
+        raise ValueError(f"next_state[{s}, {a}] is {table[s, a]}: should be {maze.next_state[s, a]} in this labyrinth")
+    if states.shape != actions.shape or states.shape[1] < 2 or len(states) < 2:
+        raise ValueError(f"actions: should have the shape of states, {states.shape}, was {actions.shape}")
+    for name, array, limit in (("states", states, maze.n_nodes), ("actions", actions, 4)):
+        if ((array < 0) | (array >= limit)).any():
+            i, t = (int(k) for k in np.argwhere((array < 0) | (array >= limit))[0])
+            raise ValueError(f"{name}[{i}, {t}] is {array[i, t]}: should be from 0 to {limit - 1}")
+    states, actions = states.astype(np.int64), actions.astype(np.int64)
+    wrong = maze.next_state[states[:, :-1], actions[:, :-1]] != states[:, 1:]
+    if wrong.any():
+        i, t = (int(k) for k in np.argwhere(wrong)[0])
+        here, action, there = states[i, t], actions[i, t], states[i, t + 1]
+        should = maze.next_state[here, action]
+        raise ValueError(f"states[{i}, {t + 1}] is {there}: action {action} at node {here} leads to node {should}")
+    return Mice(maze, states, actions)
+
+
+@dataclass(frozen=True, eq=False)
+class World:
+    """An environment with the state in it of every scored choice, (N, H - 1), and a reward family."""
+
+    env: Environment
+    family: RewardFamily
+    states: labyrinth.Integers
+    choices: labyrinth.Integers
+
+    def counts(self, rows: Mask | labyrinth.Integers) -> Array:
+        """How often each action was chosen in each state, (S, A), in the trajectories ``rows`` (mask or indices)."""
+        return tally(self.env, self.states[rows], self.choices[rows])
+
+    def scored(self, log_policy: Array) -> Array:
+        """Log-probability of every choice, (N, H - 1)."""
+        return log_policy[self.states, self.choices]
+
+
+def tally(env: Environment, states: labyrinth.Integers, choices: labyrinth.Integers) -> Array:
+    """Counts (S, A)."""
+    flat = np.ravel(states * env.n_actions + choices)
+    return np.bincount(flat, minlength=env.n_states * env.n_actions).reshape(env.n_states, -1).astype(float)
+
+
+FAMILIES = ("places", "places, home, bumps", "state-action", "turns", "turns by level")
+
+
+def world(mice: Mice, family: str, discount: float) -> World:
+    """The world of one of :data:`FAMILIES`: with turns, states are ways to arrive at nodes."""
+    maze = mice.maze
+    if family.startswith("turns"):
+        memory = labyrinth.remembered(maze, discount)
+        states = memory.index(mice.states[:, :-1], mice.states[:, 1:])
+        rewards = labyrinth.turn_rewards(maze, memory)
+        fine = by_level(maze, memory, rewards) if family == "turns by level" else rewards
+        return World(memory.env, fine, states, mice.choices)
+    families: dict[str, RewardFamily] = {
+        "places": StateRewards(maze.n_nodes),
+        "places, home, bumps": labyrinth.MazeRewards(maze.n_nodes),
+        "state-action": StateActionRewards(maze.n_nodes, len(labyrinth.ACTIONS)),
+    }
+    return World(labyrinth.build(maze, discount), families[family], mice.states[:, 1:], mice.choices)
+
+
+def by_level(maze: labyrinth.Plan, memory: labyrinth.Remembered, rewards: LinearRewards) -> LinearRewards:
+    """Turn rewards with a parameter for each level of junctions."""
+    kept = rewards.features[:, :, : maze.n_nodes + 2]
+    turns = rewards.features[:, :, maze.n_nodes + 2 :]
+    level = maze.levels[memory.arrivals[:, 1]]
+    parts = [turns * (level == k)[:, None, None] for k in range(int(maze.levels.max()))]
+    named = list(rewards.parameters)
+    names = [f"{n[:-1]}, level {k})" for k in range(len(parts)) for n in named[maze.n_nodes + 2 :]]
+    fine = np.concatenate(parts, axis=2)
+    used = fine.any(axis=(0, 1))
+    names = named[: maze.n_nodes + 2] + [name for name, occurs in zip(names, used, strict=True) if occurs]
+    return LinearRewards(np.concatenate([kept, fine[:, :, used]], axis=2), names=names)
+
+
+def soft_fit(place: World, counts: Array, penalty: float, start: Array | None = None) -> Fit:
+    """Maximum causal entropy, by penalised likelihood."""
+    return maximum_likelihood([(place.env, counts)], place.family, penalty=penalty, start=start)
+
+
+def anticipated(place: World, theta: Array, expected: float) -> tuple[Array, Array]:
+    """Values of actions for a planner that expects itself to act at temperature ``expected``, and how: (S, A) each.
+
+    1 is the planner of maximum causal entropy; 0 the optimal one, whose values Boltzmann's agent uses.
+    """
+    reward = place.family.reward(place.env, theta)
+    if expected > 0:
+        plan = planning.soft(place.env, reward, expected)
+        return plan.q, plan.policy
+    q = planning.optimal(place.env, reward).q
+    return q, planning.uniform_over(planning.optimal_actions(q))
+
+
+def boltzmann_loss(theta: Array, place: World, counts: Array, expected: float, penalty: float) -> tuple[float, Array]:
+    """Penalised negative log-likelihood of softmax(Q) with its gradient in theta, of :func:`anticipated` values.
+
+    ``dQ = Phi + C dV`` with ``dV = (I - C_mu)^-1 mu . Phi`` for the anticipated behaviour mu: at temperature 0 Q* is
+    piecewise linear in theta and this is a subgradient.
+    """
+    q, mixture = anticipated(place, theta, expected)
+    log_policy = special.log_softmax(q, axis=1)
+    residual = counts - counts.sum(axis=1, keepdims=True) * np.exp(log_policy)
+    flow = planning.policy_system(place.env, mixture).solve_transposed(place.env.continuation.T @ residual.ravel())
+    by_reward = residual + mixture * np.asarray(flow)[:, None]
+    gradient = place.family.matrix(place.env).T @ by_reward.ravel()
+    value = float((counts * log_policy).sum()) - penalty / 2 * float(theta @ theta)
+    return -value, np.asarray(penalty * theta - gradient)
+
+
+def annealed(place: World, counts: Array, penalty: float) -> list[Array]:
+    """Estimates for planners ever surer of themselves, each started from the one before, the last for Boltzmann's."""
+    theta = soft_fit(place, counts, penalty).theta
+    found = []
+    for expected in ANNEALING:
+        solved: Any = optimize.minimize(
+            boltzmann_loss,
+            theta,
+            args=(place, counts, expected, penalty),
+            jac=True,
+            method="L-BFGS-B",
+            options={"maxiter": 150},
+        )
+        theta = np.asarray(solved.x)
+        found.append(theta)
+    return found
+
+
+def boltzmann(place: World, rows: Mask, penalty: float) -> Array:
+    """Log-probabilities under softmax(Q*): the best of all annealed estimates on its own likelihood."""
+    counts = place.counts(rows)
+    best = min(annealed(place, counts, penalty), key=lambda x: boltzmann_loss(x, place, counts, 0.0, penalty)[0])
+    return place.scored(special.log_softmax(anticipated(place, best, 0.0)[0], axis=1))
+
+
+def noisy(place: World, rows: Mask, penalty: float) -> Array:
+    """Log-probabilities under an optimal agent that errs with probability epsilon.
+
+    The likelihood is constant in pieces of theta.  Compared are the annealed estimates and, where bumps have a price,
+    that price alone, for which all other moves tie; epsilon is fitted to each.
+    """
+    counts = place.counts(rows)
+    candidates = annealed(place, counts, penalty)
+    if "R(bump)" in place.family.parameters:
+        candidates.append(-np.array([name == "R(bump)" for name in place.family.parameters], dtype=float))
+    policies = [anticipated(place, theta, 0.0)[1] for theta in candidates]
+    fitted = [lapse(policy, counts) for policy in policies]
+    best = int(np.argmax([(counts * np.log(p)).sum() for p in fitted]))
+    return place.scored(np.log(fitted[best]))
+
+
+def lapse(policy: Array, counts: Array) -> Array:
+    """``(1 - epsilon) policy + epsilon / A`` with the epsilon of greatest likelihood, at least 1e-6."""
+
+    def mixed(epsilon: float) -> Array:
+        return (1 - epsilon) * policy + epsilon / policy.shape[1]
+
+    found: Any = optimize.minimize_scalar(
+        lambda x: -float((counts * np.log(mixed(np.exp(x)))).sum()), bounds=(np.log(1e-6), 0.0), method="bounded"
+    )
+    return mixed(float(np.exp(found.x)))
+
+
+def cloning(mice: Mice, rows: Mask, memory: int, smoothing: float) -> Array:
+    """Log-probabilities under frequencies of choices after the last ``memory`` + 1 nodes.
+
+    Each order is smoothed towards the next lower one by ``smoothing`` choices (Dirichlet), order 0 towards one over the
+    number of moves that are no bumps, mixed with a thousandth of bumps.
+    """
+    maze, horizon = mice.maze, mice.choices.shape[1]
+    possible = maze.possible / maze.possible.sum(axis=1, keepdims=True)
+    chances = (0.999 * possible + 0.001 / 4)[mice.states[:, 1:]]
+    context = mice.states[:, 1:].copy()
+    step = np.arange(horizon)
+    for order in range(memory + 1):
+        if order:
+            before = np.full_like(context, -1)
+            before[:, order - 1 :] = mice.states[:, : horizon - order + 1]
+            known = step >= order - 1
+            context = np.where(known & (context >= 0), context * maze.n_nodes + before, -1)
+            context = np.unique(context, return_inverse=True)[1].reshape(context.shape) - int((context < 0).any())
+        seen = context >= 0
+        counts = np.zeros((int(context.max()) + 1, 4))
+        own = seen[rows]
+        np.add.at(counts, (context[rows][own], mice.choices[rows][own]), 1)
+        total = counts.sum(axis=1)[context][..., None]
+        chances = np.where(seen[..., None], (counts[context] + smoothing * chances) / (total + smoothing), chances)
+    return np.log(np.take_along_axis(chances, mice.choices[..., None], axis=2)[..., 0])
+
+
+Score = Callable[[Mice, Mask, float], Array]
+"""Log-probabilities (N, H - 1) by a model fitted to the trajectories of a mask, at a hyperparameter."""
+
+
+@dataclass(frozen=True)
+class Model:
+    """A model of choices: how it scores, the hyperparameters to choose from, and what it belongs to."""
+
+    score: Score
+    choices: Sequence[float]
+    group: str
+
+
+def soft_score(family: str, discount: float) -> Score:
+    """Scores of a maximum causal entropy agent."""
+
+    def score(mice: Mice, rows: Mask, penalty: float) -> Array:
+        place = world(mice, family, discount)
+        theta = soft_fit(place, place.counts(rows), penalty).theta
+        return place.scored(planning.soft(place.env, place.family.reward(place.env, theta)).log_policy)
+
+    return score
+
+
+def models(discount: float) -> dict[str, Model]:
+    """All models by name."""
+    penalties, smoothings = (0.1, 1.0), (0.1, 1.0, 3.0, 10.0, 30.0)
+    found = {
+        "uniform": Model(lambda mice, rows, _: np.full(mice.choices.shape, -np.log(4)), (0.0,), "reference"),
+        "uniform, no bumps": Model(
+            lambda mice, rows, _: -np.log(mice.maze.possible.sum(axis=1))[mice.states[:, 1:]], (0.0,), "reference"
+        ),
+    }
+    for memory in range(4):
+        name = f"cloning, {memory + 1} node{'s' * (memory > 0)}"
+        found[name] = Model(lambda mice, rows, h, m=memory: cloning(mice, rows, m, h), smoothings, "cloning")
+    for family in FAMILIES:
+        found[f"soft-optimal, {family}"] = Model(soft_score(family, discount), penalties, "soft-optimal")
+    for family in ("places", "places, home, bumps", "turns"):
+        found[f"Boltzmann, {family}"] = Model(
+            lambda mice, rows, h, f=family: boltzmann(world(mice, f, discount), rows, h), (1.0,), "Boltzmann"
+        )
+    for family in ("places", "places, home, bumps", "turns"):
+        found[f"noisy, {family}"] = Model(
+            lambda mice, rows, h, f=family: noisy(world(mice, f, discount), rows, h), (1.0,), "noisy"
+        )
+    return found
+
+
+def chosen(mice: Mice, model: Model) -> float:
+    """The hyperparameter of greatest likelihood over folds of the training recordings."""
+    if len(model.choices) == 1:
+        return model.choices[0]
+    fold = mice.recording % FOLDS
+    training = ~mice.held_out
+    totals = [
+        sum(
+            float(model.score(mice, training & (fold != k), h)[training & (fold == k)].sum())
+            for k in range(FOLDS)
+            if (training & (fold == k)).any() and (training & (fold != k)).any()
+        )
+        for h in model.choices
+    ]
+    return float(model.choices[int(np.argmax(totals))])
+
+
+def spread(place: World, fit: Fit, penalty: float) -> Array:
+    """Covariance (d, d) of a fit by Cramér-Rao, ``(F + penalty)^-1``, on the orthogonal complement of constants."""
+    informed = fit.information + penalty * np.eye(fit.theta.size)
+    constant = place.family.representational([place.env.discount])["constant"]
+    away = np.eye(fit.theta.size) - constant @ np.linalg.pinv(constant)
+    return np.asarray(away @ np.linalg.inv(informed) @ away)
+
+
+def expected_visits(env: Environment, policy: Array, steps: int) -> Array:
+    """Expected number of visits (S,) in the first ``steps`` steps from the start."""
+    moves = (policy[:, :, None] * env.dense()).sum(axis=1)
+    here, total = env.initial, np.zeros(env.n_states)
+    for _ in range(steps):
+        total += here
+        here = here @ moves
+    return total
+
+
+def future_information(env: Environment, family: RewardFamily, theta: Array, steps: int) -> Array:
+    """Expected Fisher information (d, d) of a trajectory of ``steps`` steps from node 0 by a soft-optimal animal."""
+    policy = planning.soft(env, family.reward(env, theta)).policy
+    visits = expected_visits(env, policy, steps)
+    return ii.identified.soft_likelihood.fisher_information([(env, visits[:, None] * policy)], family, theta)

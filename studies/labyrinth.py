@@ -1,0 +1,579 @@
+"""What do 238 trajectories of mice say of their objective, what do they leave open, and which maze would tell?
+
+Rosenberg et al. (2021) let mice walk in a labyrinth, a binary tree of 63 junctions and 64 ends with water at one end.
+A soft-optimal agent with rewards on places should predict held-out choices better than a random walk; its water port
+should stand out; memory should earn its place, for mice are known to prefer alternating turns and to avoid going back.
+
+Refuted if: no rationality beats the walk that is uniform over moves that are no bumps; or the confidence interval of
+the port's reward holds the mean of the other ends.
+
+World: the labyrinth, and the same with one corridor blocked or with the port elsewhere.  Agents: real mice; models are
+fitted to four of five trajectories and scored on every fifth.  Families: rewards on nodes ("places"); these with a
+price of bumps and a worth of home; on states and actions; and, for animals that know where they came from, with worths
+of four kinds of turn, the same everywhere or one for each level of junctions.  Measured: log-likelihood of held-out
+choices; rewards with intervals by bootstrap over recordings and by Cramér-Rao, in the gauge of :func:`quantities`; open
+directions; for each corridor that might be blocked, the dimensions that it closes and what 50 more trajectories there
+would tell of the rewards of nodes (Bayesian D-optimality, Chaloner & Verdinelli 1995).
+
+Where the port is does not change the dynamics: under rewards on nodes, its place is part of the objective.  So what
+water is worth is told from what its node is worth by moving the port alone, in a family that has a parameter for each.
+
+The data are no part of the repository: ``--data DIR`` with ``DIR/labyrinth/mice.npz``.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+from dataclasses import dataclass
+from pathlib import Path
+from typing import TYPE_CHECKING, Any
+
+import numpy as np
+from matplotlib.collections import LineCollection
+from scipy import linalg
+
+import irl_ident as ii
+from environments import labyrinth
+from irl_ident import figures
+from irl_ident.environment import Array
+from irl_ident.identified.soft_likelihood import fisher_information, maximum_likelihood
+from studies import _labyrinth as mouse
+from studies.study import DataMissing, Settings, Task
+
+if TYPE_CHECKING:
+    import pandas as pd
+    from matplotlib.axes import Axes
+    from matplotlib.figure import Figure
+
+WHERE = (
+    "labyrinth needs --data DIR with DIR/labyrinth/mice.npz: arrays states (N, H), actions (N, H) and next_state "
+    "(127, 4). The recordings are published by Rosenberg, Zhang, Perona & Meister (2021, eLife 10:e66175, "
+    "github.com/markusmeister/Rosenberg-2021-Repository), the encoding by Ke et al. (2025, github.com/BRAINML-GT/SWIRL)"
+)
+DISCOUNT = 0.95
+DISCOUNTS = (0.3, 0.5, 0.7, 0.8, 0.9, 0.95, 0.98, 0.99)
+PENALTY = 0.1
+MORE = 50
+"""Further trajectories whose information is foreseen."""
+
+PROFILED = ("places", "places, home, bumps", "turns", "turns by level")
+OBJECTIVES = ("places, home, bumps", "turns by level")
+RESAMPLES = 2000
+
+
+def tasks(settings: Settings) -> list[Task]:
+    """Models; objectives; profiles over the discount; open directions; corridors; ports."""
+    file = settings.require_data(WHERE) / "labyrinth" / "mice.npz"
+    if not file.is_file():
+        raise DataMissing(f"{file} is not there; {WHERE}")
+    return plan_for(file, mouse.read(file).maze, settings)
+
+
+def plan_for(file: Path, maze: labyrinth.Plan, settings: Settings) -> list[Task]:
+    """The tasks for the data in ``file``."""
+    corridors = [child for _, child in maze.corridors][:: 16 if settings.quick else 1]
+    ends = maze.ends.tolist()[:: 16 if settings.quick else 1]
+    discounts = DISCOUNTS[1::2] if settings.quick else DISCOUNTS
+    replicates = 24 if settings.quick else 400
+    planned: list[Task] = [{"part": "model", "model": name} for name in mouse.models(DISCOUNT)]
+    planned += [
+        {"part": "objective", "family": f, "replicates": replicates, "seed": settings.seed_for(i)}
+        for i, f in enumerate(OBJECTIVES)
+    ]
+    planned += [{"part": "profile", "family": f, "discount": g} for f in PROFILED for g in discounts]
+    planned += [{"part": "open", "family": f} for f in (*mouse.FAMILIES, "places, home, bumps, water")]
+    planned += [{"part": "corridor", "children": corridors[i : i + 7]} for i in range(0, len(corridors), 7)]
+    planned += [{"part": "port", "nodes": ends[i : i + 16]} for i in range(0, len(ends), 16)]
+    return [{**task, "data": file} for task in planned]
+
+
+def run(task: Task) -> list[dict[str, Any]]:
+    """The rows of one task."""
+    mice = mouse.read(task["data"])
+    parts = {
+        "model": run_model,
+        "objective": run_objective,
+        "profile": run_profile,
+        "open": run_open,
+        "corridor": run_corridor,
+        "port": run_port,
+    }
+    return [{"part": task["part"], **row} for row in parts[task["part"]](mice, task)]
+
+
+def run_model(mice: mouse.Mice, task: Task) -> list[dict[str, Any]]:
+    """Held-out log-likelihood of one model, by trajectory."""
+    model = mouse.models(DISCOUNT)[task["model"]]
+    best = mouse.chosen(mice, model)
+    scores = model.score(mice, ~mice.held_out, best)
+    shared = {
+        "model": task["model"],
+        "group": model.group,
+        "hyperparameter": best,
+        "training": float(scores[~mice.held_out].mean()),
+    }
+    return [
+        {
+            **shared,
+            "trajectory": int(i),
+            "recording": int(mice.recording[i]),
+            "steps": int(scores.shape[1]),
+            "log_likelihood": float(scores[i].sum()),
+        }
+        for i in np.flatnonzero(mice.held_out)
+    ]
+
+
+def port_of(maze: labyrinth.Plan) -> int:
+    """The node of the water port; in a maze of another size the last end."""
+    return labyrinth.PORT if maze.n_nodes > labyrinth.PORT else maze.n_nodes - 1
+
+
+def quantities(maze: labyrinth.Plan, parameters: tuple[str, ...], discount: float) -> dict[str, Array]:
+    """What is asked of an objective, as linear functions (d,) of its parameters that the choices of mice can tell.
+
+    Mice never bump, so beside constants a potential that alternates between levels is open: it adds
+    ``(1 + g) x`` to nodes of even levels, ``-(1 + g) x`` to those of odd ones, ``-2 g x`` to going home, and only bumps
+    would tell.  In this gauge rewards of nodes have mean 0 over even levels and over odd ones; *parity*, the half
+    difference of these means, is what the gauge takes out.
+    """
+    port, count = port_of(maze), maze.n_nodes
+    unit = np.eye(len(parameters))
+    even = maze.levels % 2 == 0
+    means = {parity: unit[:count][even == parity].mean(axis=0) for parity in (True, False)}
+    parity = (means[True] - means[False]) / 2
+    nodes = np.array([unit[n] - means[bool(even[n])] for n in range(count)])
+    others = maze.ends[maze.ends != port]
+    asked = {f"node {n}": nodes[n] for n in range(count)}
+    asked |= {"water port": nodes[port], "other ends": nodes[others].mean(axis=0), "first junction": nodes[0]}
+    asked["port less other ends"] = asked["water port"] - asked["other ends"]
+    asked |= {name: unit[i] for i, name in enumerate(parameters) if i >= count}
+    if "R(home)" in asked:
+        asked["R(home)"] = asked["R(home)"] + 2 * discount / (1 + discount) * parity
+    return asked | {"parity": parity}
+
+
+def run_objective(mice: mouse.Mice, task: Task) -> list[dict[str, Any]]:
+    """The objective fitted to all trajectories, with standard errors by Cramér-Rao and bootstrap over recordings."""
+    place = mouse.world(mice, task["family"], DISCOUNT)
+    everyone = np.arange(len(mice.states))
+    fit = mouse.soft_fit(place, place.counts(everyone), PENALTY)
+    covariance = mouse.spread(place, fit, PENALTY)
+    rng = np.random.default_rng(task["seed"])
+    labels = np.unique(mice.recording)
+    each = {k: place.counts(mice.recording == k) for k in labels}
+    drawn = [rng.choice(labels, labels.size) for _ in range(task["replicates"])]
+    again = np.array([mouse.soft_fit(place, sum(each[k] for k in draw), PENALTY, fit.theta).theta for draw in drawn])
+    rows = []
+    for name, function in quantities(mice.maze, place.family.parameters, DISCOUNT).items():
+        low, high = np.quantile(again @ function, [0.025, 0.975])
+        rows.append(
+            {
+                "family": task["family"],
+                "quantity": name,
+                "estimate": float(function @ fit.theta),
+                "cramer_rao": float(np.sqrt(function @ covariance @ function)),
+                "lower": float(low),
+                "upper": float(high),
+                "deviation": float((again @ function).std(ddof=1)),
+                "status": fit.status,
+            }
+        )
+    return rows
+
+
+def run_profile(mice: mouse.Mice, task: Task) -> list[dict[str, Any]]:
+    """Greatest likelihood, without penalty, at one discount, over all trajectories; and the penalised objective."""
+    place = mouse.world(mice, task["family"], task["discount"])
+    counts = place.counts(np.arange(len(mice.states)))
+    fit = maximum_likelihood([(place.env, counts)], place.family, max_iterations=400)
+    asked = quantities(mice.maze, place.family.parameters, task["discount"])
+    penalised = mouse.soft_fit(place, counts, PENALTY)
+    return [
+        {
+            "family": task["family"],
+            "discount": task["discount"],
+            "log_likelihood": fit.log_likelihood,
+            "status": fit.status,
+            "steps": float(counts.sum()),
+            "quantity": name,
+            "estimate": float(asked[name] @ penalised.theta),
+        }
+        for name in ("water port", "other ends", "port less other ends", "first junction", "parity")
+    ]
+
+
+def run_open(mice: mouse.Mice, task: Task) -> list[dict[str, Any]]:
+    """What the maze, and then what the data, leave open in one family."""
+    if task["family"].endswith("water"):
+        env = labyrinth.build(mice.maze, DISCOUNT, water=port_of(mice.maze))
+        place = mouse.World(env, labyrinth.MazeRewards(mice.maze.n_nodes, water=True), mice.states[:, 1:], mice.choices)
+    else:
+        place = mouse.world(mice, task["family"], DISCOUNT)
+    reports = {"maze": ii.assess([place.env], place.family, "soft")}
+    if place.family.dim <= 2 * place.env.n_states:
+        counts = ii.evidence.Counts(place.counts(np.arange(len(mice.states))))
+        reports["data"] = ii.identify([(place.env, counts)], place.family, "soft").report()
+    return [
+        {
+            "family": task["family"],
+            "from": source,
+            "verdict": report.verdict,
+            "open": report.dimension,
+            "parameters": report.ambient_dimension,
+            "least_singular_value": float(report.singular_values[report.singular_values > report.tolerance].min()),
+            "directions": "; ".join(f"{a.kind} ({a.dimension}): {', '.join(a.words[:2])}" for a in report.ambiguities),
+        }
+        for source, report in reports.items()
+    ]
+
+
+def resolved(covariance: Array, maze: labyrinth.Plan) -> float:
+    """Nats known of the rewards of nodes up to constants and parity: minus half the log-determinant of a covariance.
+
+    This is Bayesian D-optimality for a subset of parameters; home, bumps and water are nuisances.
+    """
+    even = (maze.levels % 2 == 0).astype(float)
+    told = linalg.null_space(np.array([even, 1 - even]))
+    return float(-np.linalg.slogdet(told.T @ covariance[: maze.n_nodes, : maze.n_nodes] @ told)[1] / 2)
+
+
+@dataclass(frozen=True, eq=False)
+class Forecast:
+    """What is known of an objective now and how much more trajectories of a soft-optimal animal would add."""
+
+    maze: labyrinth.Plan
+    family: labyrinth.MazeRewards
+    theta: Array
+    known: Array
+    steps: int
+
+    def covariance(self, env: ii.Environment) -> Array:
+        """Covariance (d, d) after :data:`MORE` trajectories in ``env``."""
+        more = mouse.future_information(env, self.family, self.theta, self.steps)
+        return np.asarray(np.linalg.inv(self.known + MORE * more))
+
+    def contrast(self, covariance: Array) -> float:
+        """Standard deviation of the port less other ends."""
+        function = quantities(self.maze, self.family.parameters, DISCOUNT)["port less other ends"]
+        return float(np.sqrt(function @ covariance @ function))
+
+
+def forecast(mice: mouse.Mice, *, water: bool) -> Forecast:
+    """From the estimate for places, home and bumps.
+
+    With ``water`` its worth is taken to be what the port is worth more than the mean of the other ends.
+    """
+    maze, port = mice.maze, port_of(mice.maze)
+    place = mouse.world(mice, "places, home, bumps", DISCOUNT)
+    counts = place.counts(np.arange(len(mice.states)))
+    theta = mouse.soft_fit(place, counts, PENALTY).theta
+    family = labyrinth.MazeRewards(maze.n_nodes, water=water)
+    if water:
+        worth = theta[port] - theta[maze.ends[maze.ends != port]].mean()
+        theta = np.append(theta, worth)
+        theta[port] -= worth
+    intact = labyrinth.build(maze, DISCOUNT, water=port)
+    known = fisher_information([(intact, counts)], family, theta) + PENALTY * np.eye(family.dim)
+    return Forecast(maze, family, theta, known, mice.states.shape[1])
+
+
+def run_corridor(mice: mouse.Mice, task: Task) -> list[dict[str, Any]]:
+    """What blocking each of some corridors would tell, beside as many trajectories in the same maze."""
+    ahead, maze = forecast(mice, water=False), mice.maze
+    intact = labyrinth.build(maze, DISCOUNT)
+    same = ahead.covariance(intact)
+    everything = ii.rewards.StateActionRewards(maze.n_nodes, len(labyrinth.ACTIONS))
+    before = ii.assess([intact], everything, "soft").dimension
+    rows = []
+    for child in task["children"]:
+        blocked = labyrinth.build(maze, DISCOUNT, blocked=[((child - 1) // 2, child)])
+        report = ii.assess([intact, blocked], everything, "soft")
+        after = ahead.covariance(blocked)
+        rows.append(
+            {
+                "child": child,
+                "closed": before - report.dimension,
+                "open": report.dimension,
+                "angle": report.second_principal_angle,
+                "least_singular_value": least(report),
+                "gain": resolved(after, maze) - resolved(same, maze),
+                "contrast": ahead.contrast(after),
+                "contrast_same": ahead.contrast(same),
+            }
+        )
+    return rows
+
+
+def least(report: ii.identified.Report) -> float:
+    """The smallest singular value that counts."""
+    return float(report.singular_values[report.singular_values > report.tolerance].min())
+
+
+def run_port(mice: mouse.Mice, task: Task) -> list[dict[str, Any]]:
+    """What moving the port to each of some ends would tell of the worth of water."""
+    ahead, port = forecast(mice, water=True), port_of(mice.maze)
+    intact = labyrinth.build(mice.maze, DISCOUNT, water=port)
+    same = ahead.covariance(intact)
+    alone = ii.assess([intact], ahead.family, "soft").dimension
+    rows = []
+    for node in task["nodes"]:
+        moved = labyrinth.build(mice.maze, DISCOUNT, water=node)
+        after = ahead.covariance(moved)
+        rows.append(
+            {
+                "node": node,
+                "closed": alone - ii.assess([intact, moved], ahead.family, "soft").dimension,
+                "water": float(ahead.theta[-1]),
+                "deviation": float(np.sqrt(after[-1, -1])),
+                "deviation_same": float(np.sqrt(same[-1, -1])),
+                "gain": resolved(after, mice.maze) - resolved(same, mice.maze),
+            }
+        )
+    return rows
+
+
+def summarise(table: pd.DataFrame) -> Mapping[str, Any]:
+    """Held-out likelihoods; the objective; what is open; which maze would tell."""
+    return {
+        "models": summarise_models(table[table["part"] == "model"]),
+        "objective": summarise_objective(table[table["part"] == "objective"]),
+        "discount": summarise_profile(table[table["part"] == "profile"]),
+        "open": table.loc[
+            table["part"] == "open",
+            ["family", "from", "verdict", "open", "parameters", "least_singular_value", "directions"],
+        ].to_dict("records"),
+        "corridors": summarise_corridors(table[table["part"] == "corridor"]),
+        "ports": summarise_ports(table[table["part"] == "port"]),
+    }
+
+
+def summarise_models(table: pd.DataFrame) -> dict[str, Any]:
+    """Nats a step on held-out trajectories, with percentile bootstrap over recordings."""
+    wide = table.pivot_table(index="recording", columns="model", values=["log_likelihood", "steps"], aggfunc="sum")
+    names = list(dict.fromkeys(table["model"]))
+    total, steps = (wide[kind][names].to_numpy() for kind in ("log_likelihood", "steps"))
+    draws = np.random.default_rng(0).integers(len(wide), size=(RESAMPLES, len(wide)))
+    means = total[draws].sum(axis=1) / steps[draws].sum(axis=1)
+    low, high = np.quantile(means, [0.025, 0.975], axis=0)
+    first = table.groupby("model").first()
+    listed = [
+        {
+            "model": name,
+            "group": str(first.loc[name, "group"]),
+            "held_out": float(total[:, i].sum() / steps[:, i].sum()),
+            "lower": float(low[i]),
+            "upper": float(high[i]),
+            "training": float(first.loc[name, "training"]),
+            "hyperparameter": float(first.loc[name, "hyperparameter"]),
+        }
+        for i, name in enumerate(names)
+    ]
+    return {
+        "listed": listed,
+        "trajectories": int(table["trajectory"].nunique()),
+        "recordings": len(wide),
+        "steps": int(steps[:, 0].sum()),
+    }
+
+
+def summarise_objective(table: pd.DataFrame) -> dict[str, Any]:
+    """Rewards of the named quantities, and the rank of the port among the ends."""
+    found: dict[str, Any] = {}
+    for family, own in table.groupby("family", sort=False):
+        by = own.set_index("quantity")
+        nodes = by[by.index.str.fullmatch(r"node \d+")]["estimate"].to_numpy()
+        ends = nodes[len(nodes) // 2 :]
+        above = (
+            by.loc[[f"node {n}" for n in range(len(nodes) // 2, len(nodes))], "lower"] > by.loc["water port", "upper"]
+        )
+        named = by[~by.index.str.fullmatch(r"node \d+")]
+        found[str(family)] = {
+            "quantities": named[["estimate", "lower", "upper", "deviation", "cramer_rao"]].to_dict("index"),
+            "nodes": nodes.tolist(),
+            "rank_of_port_among_ends": int(1 + (ends > by.loc["water port", "estimate"]).sum()),
+            "ends_with_intervals_above_the_port": int(above.sum()),
+            "ends": len(ends),
+        }
+    return found
+
+
+def summarise_profile(table: pd.DataFrame) -> dict[str, Any]:
+    """How far the greatest likelihoods at different discounts are apart, in nats over all steps, and the objective."""
+    found = {}
+    for family, own in table.groupby("family", sort=False):
+        likelihood = own.groupby("discount")["log_likelihood"].first()
+        asked = own.pivot_table(index="discount", columns="quantity", values="estimate")
+        found[str(family)] = {
+            "discounts": [float(g) for g in likelihood.index],
+            "range_of_log_likelihood": float(np.ptp(likelihood)),
+            "port_less_other_ends": asked["port less other ends"].tolist(),
+        }
+    return found
+
+
+def summarise_corridors(table: pd.DataFrame) -> dict[str, Any]:
+    """The best and worst corridors to block; dimensions closed under rewards on states and actions."""
+    ordered = table.sort_values("gain", ascending=False)
+    columns = ["child", "gain", "contrast", "contrast_same"]
+    return {
+        "candidates": len(table),
+        "closed": sorted({int(k) for k in table["closed"]}),
+        "open_after_one": sorted({int(k) for k in table["open"]}),
+        "largest_angle": float(table["angle"].max()),
+        "best": ordered[columns].head(5).to_dict("records"),
+        "worst": ordered[columns].tail(3).to_dict("records"),
+        "share_better_than_same_maze": float((table["gain"] > 0).mean()),
+    }
+
+
+def summarise_ports(table: pd.DataFrame) -> dict[str, Any]:
+    """The best new places for the port."""
+    moved = table[table["closed"] > 0].sort_values("deviation")
+    columns = ["node", "deviation", "deviation_same", "gain"]
+    return {
+        "candidates": len(moved),
+        "closed": sorted({int(k) for k in table["closed"]}),
+        "water": float(table["water"].iloc[0]),
+        "best": moved[columns].head(5).to_dict("records"),
+        "worst": moved[columns].tail(1).to_dict("records"),
+    }
+
+
+COLOURS = {
+    "reference": "0.45",
+    "cloning": figures.COLOURS["black"],
+    "soft-optimal": figures.COLOURS["blue"],
+    "Boltzmann": figures.COLOURS["vermilion"],
+    "noisy": figures.COLOURS["green"],
+}
+
+
+def draw(table: pd.DataFrame, summary: Mapping[str, Any]) -> Figure:
+    """Held-out likelihoods; the objective on the maze and in figures; corridors to block; discounts."""
+    figure, axes = figures.panels(2, 3, width=figures.DOUBLE, height=5.6, width_ratios=[0.85, 1.15, 0.8])
+    grid = axes[0, 0].get_gridspec()
+    for ax in axes[:, 0]:
+        ax.remove()
+    models = figure.add_subplot(grid[:, 0])
+    (rewards, objective), (corridors, discounts) = axes[0, 1:], axes[1, 1:]
+    draw_models(models, summary["models"])
+    nodes = np.array(summary["objective"][OBJECTIVES[0]]["nodes"])
+    maze = labyrinth.plan(int(np.log2(len(nodes) + 1)) - 1)
+    draw_rewards(rewards, maze, nodes)
+    draw_objective(objective, summary["objective"])
+    draw_corridors(corridors, maze, table[table["part"] == "corridor"], summary["ports"])
+    draw_discounts(discounts, summary["discount"])
+    figures.panel_letters([models, rewards, objective, corridors, discounts])
+    return figure
+
+
+def draw_models(ax: Axes, summary: Mapping[str, Any]) -> None:
+    """A dot for each model with its interval, best at the top."""
+    listed = sorted(summary["listed"], key=lambda row: row["held_out"])
+    for y, row in enumerate(listed):
+        colour = COLOURS[row["group"]]
+        ax.plot([row["lower"], row["upper"]], [y, y], color=colour, linewidth=1.2)
+        ax.plot(row["held_out"], y, "o", color=colour)
+    for name in ("uniform, no bumps", "cloning, 1 node"):
+        reference = next(row for row in listed if row["model"] == name)
+        ax.axvline(reference["held_out"], color="0.8", linewidth=0.6, zorder=0)
+    ax.set_yticks(range(len(listed)), [row["model"].replace(", ", ",\n", 1) for row in listed], fontsize=6.5)
+    for label, row in zip(ax.get_yticklabels(), listed, strict=True):
+        label.set_color(COLOURS[row["group"]])
+    ax.set(xlabel="log-likelihood, nats a step", ylim=(-0.7, len(listed) - 0.3))
+    ax.set_title(f"n = {summary['trajectories']} trajectories held out,\n{summary['steps']:,} steps; 95 % intervals")
+
+
+def draw_maze(ax: Axes, maze: labyrinth.Plan, **style: Any) -> LineCollection:
+    """Corridors as lines, by child."""
+    x, y = maze.positions.T
+    lines = LineCollection([[(x[p], y[p]), (x[c], y[c])] for p, c in maze.corridors], **style)
+    ax.add_collection(lines)
+    reach = float(np.abs(maze.positions).max()) + 0.6
+    ax.set(xlim=(-reach, reach), ylim=(-reach, reach), aspect="equal", xticks=[], yticks=[])
+    ax.spines[:].set_visible(False)
+    return lines
+
+
+def mark(ax: Axes, maze: labyrinth.Plan, node: int, shape: str) -> None:
+    """A ring, square or other shape around a node."""
+    x, y = maze.positions[node]
+    ax.plot(x, y, shape, markersize=8, markerfacecolor="none", markeredgecolor="black", clip_on=False, zorder=3)
+
+
+def draw_rewards(ax: Axes, maze: labyrinth.Plan, nodes: Array) -> None:
+    """The fitted reward of every node, in place; the colours end where all but a twentieth of the nodes lie inside."""
+    draw_maze(ax, maze, colors="0.75", linewidths=0.8, zorder=1)
+    x, y = maze.positions.T
+    limit = float(np.quantile(np.abs(nodes), 0.95))
+    style = {"cmap": "RdBu_r", "vmin": -limit, "vmax": limit, "edgecolors": "0.3", "linewidths": 0.3}
+    dots = ax.scatter(x, y, c=nodes, s=22, zorder=2, **style)
+    mark(ax, maze, port_of(maze), "o")
+    mark(ax, maze, 0, "s")
+    figures.colour_key(ax, dots, f"reward of a node, nats; all told {nodes.min():.1f} to {nodes.max():.1f}")
+    ax.set_title("rewards of nodes: ○ water, □ home\n" + f"({OBJECTIVES[0]}; discount {DISCOUNT})")
+
+
+NAMED = {
+    "water port": "water port",
+    "other ends": "other ends,\nmean",
+    "port less other ends": "port less\nother ends",
+    "first junction": "first\njunction",
+    "R(home)": "going home",
+}
+
+
+def draw_objective(ax: Axes, summary: Mapping[str, Any]) -> None:
+    """Named rewards with bootstrap intervals, and Cramér-Rao ones, thin, for each family."""
+    for place, (family, own) in enumerate(summary.items()):
+        colour = figures.PALETTE[place]
+        for row, name in enumerate(NAMED):
+            y = row + 0.2 * (2 * place - 1)
+            found = own["quantities"][name]
+            bound = 1.96 * found["cramer_rao"]
+            ax.plot([found["lower"], found["upper"]], [y, y], color=colour, linewidth=2.2, alpha=0.5)
+            ax.plot([found["estimate"] - bound, found["estimate"] + bound], [y, y], color=colour, linewidth=0.7)
+            ax.plot(found["estimate"], y, "o", color=colour, markersize=3)
+        ax.annotate(
+            family,
+            (0, 1),
+            xytext=(0, 16 - 9 * place),
+            xycoords="axes fraction",
+            textcoords="offset points",
+            color=colour,
+            fontsize=7,
+        )
+    ax.axvline(0, color="0.75", linewidth=0.6, zorder=0)
+    ax.set_yticks(range(len(NAMED)), list(NAMED.values()))
+    ax.set(ylim=(len(NAMED) - 0.5, -0.5), xlabel="reward, nats; 95 % intervals:\nthick bootstrap, thin Cramér-Rao")
+
+
+def draw_corridors(ax: Axes, maze: labyrinth.Plan, table: pd.DataFrame, ports: Mapping[str, Any]) -> None:
+    """Corridors coloured by the information that blocking them would bring."""
+    draw_maze(ax, maze, colors="0.85", linewidths=0.8, zorder=0)
+    gains = np.full(maze.n_nodes - 1, np.nan)
+    gains[table["child"].to_numpy(int) - 1] = table["gain"].to_numpy()
+    limit = float(np.nanmax(np.abs(gains)))
+    lines = draw_maze(ax, maze, cmap="PuOr_r", linewidths=2.6, zorder=1)
+    lines.set_array(np.ma.masked_invalid(gains))
+    lines.set_clim(-limit, limit)
+    mark(ax, maze, port_of(maze), "o")
+    mark(ax, maze, 0, "s")
+    mark(ax, maze, int(ports["best"][0]["node"]), "^")
+    figures.colour_key(ax, lines, f"gain by blocking, nats, over as many\ntrajectories ({MORE}) in the same maze")
+    ax.set_title(f"which corridor to block, of {len(table)};\n△ best of {ports['candidates']} new places for the port")
+
+
+def draw_discounts(ax: Axes, summary: Mapping[str, Any]) -> None:
+    """The contrast of interest at every discount, among which the likelihood does not choose."""
+    for colour, family in zip(
+        (*figures.PALETTE[2:4], *figures.PALETTE[:2]), ("places", "turns", *OBJECTIVES), strict=True
+    ):
+        own = summary[family]
+        ax.plot(own["discounts"], own["port_less_other_ends"], "o-", color=colour, label=family, markersize=2.5)
+    ax.axhline(0, color="0.75", linewidth=0.6, zorder=0)
+    worst = int(np.ceil(np.log10(max(own["range_of_log_likelihood"] for own in summary.values()))))
+    ax.set(xlabel="discount", ylabel="port less other ends, nats")
+    ax.set_title(f"no discount is chosen: log-likeli-\nhoods differ by < $10^{{{worst}}}$ nats")
+    figures.label_ends(ax)
