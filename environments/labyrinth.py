@@ -27,7 +27,7 @@ Corridor = tuple[int, int]
 ACTIONS = ("in left", "in right", "out of left", "out of right")
 LEFT, RIGHT, LAST = 0, 1, 3
 PORT = 116
-"""The end node of the water port."""
+"""The end node of the water port in the real maze."""
 
 WATER = ", water"
 """Ends the name of the state that has the water port."""
@@ -57,6 +57,11 @@ class Plan:
     def ends(self) -> Integers:
         """The nodes of the last level."""
         return np.arange(self.n_nodes // 2, self.n_nodes)
+
+    @property
+    def port(self) -> int:
+        """The node of the water port; in a maze of another depth the last end."""
+        return PORT if self.n_nodes == 127 else self.n_nodes - 1
 
     @property
     def levels(self) -> Integers:

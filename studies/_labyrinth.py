@@ -98,6 +98,10 @@ def read(file: Path) -> Mice:
         here, action, there = states[i, t], actions[i, t], states[i, t + 1]
         should = maze.next_state[here, action]
         raise ValueError(f"states[{i}, {t + 1}] is {there}: action {action} at node {here} leads to node {should}")
+    bumps = ~maze.possible[states, actions]
+    if bumps.any():
+        i, t = (int(k) for k in np.argwhere(bumps)[0])
+        raise ValueError(f"actions[{i}, {t}] is {actions[i, t]}: a bump at node {states[i, t]}, which mice never do")
     return Mice(maze, states, actions)
 
 
@@ -116,7 +120,7 @@ class World:
 
     def scored(self, log_policy: Array) -> Array:
         """Log-probability of every choice, (N, H - 1)."""
-        return log_policy[self.states, self.choices]
+        return np.asarray(log_policy[self.states, self.choices])
 
 
 def tally(env: Environment, states: labyrinth.Integers, choices: labyrinth.Integers) -> Array:
@@ -154,8 +158,8 @@ def by_level(maze: labyrinth.Plan, memory: labyrinth.Remembered, rewards: Linear
     named = list(rewards.parameters)
     names = [f"{n[:-1]}, level {k})" for k in range(len(parts)) for n in named[maze.n_nodes + 2 :]]
     fine = np.concatenate(parts, axis=2)
-    used = fine.any(axis=(0, 1))
-    names = named[: maze.n_nodes + 2] + [name for name, occurs in zip(names, used, strict=True) if occurs]
+    used = np.flatnonzero(fine.any(axis=(0, 1)))
+    names = named[: maze.n_nodes + 2] + [names[k] for k in used]
     return LinearRewards(np.concatenate([kept, fine[:, :, used]], axis=2), names=names)
 
 
@@ -238,7 +242,7 @@ def lapse(policy: Array, counts: Array) -> Array:
     """``(1 - epsilon) policy + epsilon / A`` with the epsilon of greatest likelihood, at least 1e-6."""
 
     def mixed(epsilon: float) -> Array:
-        return (1 - epsilon) * policy + epsilon / policy.shape[1]
+        return np.asarray((1 - epsilon) * policy + epsilon / policy.shape[1])
 
     found: Any = optimize.minimize_scalar(
         lambda x: -float((counts * np.log(mixed(np.exp(x)))).sum()), bounds=(np.log(1e-6), 0.0), method="bounded"
@@ -270,7 +274,7 @@ def cloning(mice: Mice, rows: Mask, memory: int, smoothing: float) -> Array:
         np.add.at(counts, (context[rows][own], mice.choices[rows][own]), 1)
         total = counts.sum(axis=1)[context][..., None]
         chances = np.where(seen[..., None], (counts[context] + smoothing * chances) / (total + smoothing), chances)
-    return np.log(np.take_along_axis(chances, mice.choices[..., None], axis=2)[..., 0])
+    return np.asarray(np.log(np.take_along_axis(chances, mice.choices[..., None], axis=2)[..., 0]))
 
 
 Score = Callable[[Mice, Mask, float], Array]
@@ -286,39 +290,46 @@ class Model:
     group: str
 
 
-def soft_score(family: str, discount: float) -> Score:
-    """Scores of a maximum causal entropy agent."""
+def uniform(mice: Mice, rows: Mask, _: float) -> Array:
+    """Log-probabilities when all actions are equally likely."""
+    return np.full(mice.choices.shape, -np.log(4))
 
-    def score(mice: Mice, rows: Mask, penalty: float) -> Array:
-        place = world(mice, family, discount)
-        theta = soft_fit(place, place.counts(rows), penalty).theta
-        return place.scored(planning.soft(place.env, place.family.reward(place.env, theta)).log_policy)
 
-    return score
+def uniform_without_bumps(mice: Mice, rows: Mask, _: float) -> Array:
+    """Log-probabilities when all actions that are no bumps are equally likely."""
+    return np.asarray(-np.log(mice.maze.possible.sum(axis=1))[mice.states[:, 1:]])
+
+
+def soft(place: World, rows: Mask, penalty: float) -> Array:
+    """Log-probabilities under maximum causal entropy."""
+    theta = soft_fit(place, place.counts(rows), penalty).theta
+    return place.scored(planning.soft(place.env, place.family.reward(place.env, theta)).log_policy)
+
+
+def planner(rationality: Callable[[World, Mask, float], Array], family: str, discount: float) -> Score:
+    """Scores of a rationality with one of :data:`FAMILIES`."""
+    return lambda mice, rows, penalty: rationality(world(mice, family, discount), rows, penalty)
+
+
+def cloner(memory: int) -> Score:
+    """Scores of :func:`cloning`."""
+    return lambda mice, rows, smoothing: cloning(mice, rows, memory, smoothing)
 
 
 def models(discount: float) -> dict[str, Model]:
     """All models by name."""
-    penalties, smoothings = (0.1, 1.0), (0.1, 1.0, 3.0, 10.0, 30.0)
     found = {
-        "uniform": Model(lambda mice, rows, _: np.full(mice.choices.shape, -np.log(4)), (0.0,), "reference"),
-        "uniform, no bumps": Model(
-            lambda mice, rows, _: -np.log(mice.maze.possible.sum(axis=1))[mice.states[:, 1:]], (0.0,), "reference"
-        ),
+        "uniform": Model(uniform, (0.0,), "reference"),
+        "uniform, no bumps": Model(uniform_without_bumps, (0.0,), "reference"),
     }
     for memory in range(4):
         name = f"cloning, {memory + 1} node{'s' * (memory > 0)}"
-        found[name] = Model(lambda mice, rows, h, m=memory: cloning(mice, rows, m, h), smoothings, "cloning")
+        found[name] = Model(cloner(memory), (0.1, 1.0, 3.0, 10.0, 30.0), "cloning")
     for family in FAMILIES:
-        found[f"soft-optimal, {family}"] = Model(soft_score(family, discount), penalties, "soft-optimal")
-    for family in ("places", "places, home, bumps", "turns"):
-        found[f"Boltzmann, {family}"] = Model(
-            lambda mice, rows, h, f=family: boltzmann(world(mice, f, discount), rows, h), (1.0,), "Boltzmann"
-        )
-    for family in ("places", "places, home, bumps", "turns"):
-        found[f"noisy, {family}"] = Model(
-            lambda mice, rows, h, f=family: noisy(world(mice, f, discount), rows, h), (1.0,), "noisy"
-        )
+        found[f"soft-optimal, {family}"] = Model(planner(soft, family, discount), (0.1, 1.0), "soft-optimal")
+    for group, rationality in (("Boltzmann", boltzmann), ("noisy", noisy)):
+        for family in ("places", "places, home, bumps", "turns"):
+            found[f"{group}, {family}"] = Model(planner(rationality, family, discount), (1.0,), group)
     return found
 
 

@@ -29,21 +29,20 @@ from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
 import numpy as np
-from matplotlib.collections import LineCollection
 from scipy import linalg
 
 import irl_ident as ii
 from environments import labyrinth
-from irl_ident import figures
 from irl_ident.environment import Array
 from irl_ident.identified.soft_likelihood import fisher_information, maximum_likelihood
 from studies import _labyrinth as mouse
+from studies._labyrinth_figure import draw
 from studies.study import DataMissing, Settings, Task
 
 if TYPE_CHECKING:
     import pandas as pd
-    from matplotlib.axes import Axes
-    from matplotlib.figure import Figure
+
+__all__ = ["draw", "run", "summarise", "tasks"]
 
 WHERE = (
     "labyrinth needs --data DIR with DIR/labyrinth/mice.npz: arrays states (N, H), actions (N, H) and next_state "
@@ -124,11 +123,6 @@ def run_model(mice: mouse.Mice, task: Task) -> list[dict[str, Any]]:
     ]
 
 
-def port_of(maze: labyrinth.Plan) -> int:
-    """The node of the water port; in a maze of another size the last end."""
-    return labyrinth.PORT if maze.n_nodes > labyrinth.PORT else maze.n_nodes - 1
-
-
 def quantities(maze: labyrinth.Plan, parameters: tuple[str, ...], discount: float) -> dict[str, Array]:
     """What is asked of an objective, as linear functions (d,) of its parameters that the choices of mice can tell.
 
@@ -137,7 +131,7 @@ def quantities(maze: labyrinth.Plan, parameters: tuple[str, ...], discount: floa
     would tell.  In this gauge rewards of nodes have mean 0 over even levels and over odd ones; *parity*, the half
     difference of these means, is what the gauge takes out.
     """
-    port, count = port_of(maze), maze.n_nodes
+    port, count = maze.port, maze.n_nodes
     unit = np.eye(len(parameters))
     even = maze.levels % 2 == 0
     means = {parity: unit[:count][even == parity].mean(axis=0) for parity in (True, False)}
@@ -163,7 +157,9 @@ def run_objective(mice: mouse.Mice, task: Task) -> list[dict[str, Any]]:
     labels = np.unique(mice.recording)
     each = {k: place.counts(mice.recording == k) for k in labels}
     drawn = [rng.choice(labels, labels.size) for _ in range(task["replicates"])]
-    again = np.array([mouse.soft_fit(place, sum(each[k] for k in draw), PENALTY, fit.theta).theta for draw in drawn])
+    again = np.array(
+        [mouse.soft_fit(place, np.sum([each[k] for k in draw], axis=0), PENALTY, fit.theta).theta for draw in drawn]
+    )
     rows = []
     for name, function in quantities(mice.maze, place.family.parameters, DISCOUNT).items():
         low, high = np.quantile(again @ function, [0.025, 0.975])
@@ -206,7 +202,7 @@ def run_profile(mice: mouse.Mice, task: Task) -> list[dict[str, Any]]:
 def run_open(mice: mouse.Mice, task: Task) -> list[dict[str, Any]]:
     """What the maze, and then what the data, leave open in one family."""
     if task["family"].endswith("water"):
-        env = labyrinth.build(mice.maze, DISCOUNT, water=port_of(mice.maze))
+        env = labyrinth.build(mice.maze, DISCOUNT, water=mice.maze.port)
         place = mouse.World(env, labyrinth.MazeRewards(mice.maze.n_nodes, water=True), mice.states[:, 1:], mice.choices)
     else:
         place = mouse.world(mice, task["family"], DISCOUNT)
@@ -264,7 +260,7 @@ def forecast(mice: mouse.Mice, *, water: bool) -> Forecast:
 
     With ``water`` its worth is taken to be what the port is worth more than the mean of the other ends.
     """
-    maze, port = mice.maze, port_of(mice.maze)
+    maze, port = mice.maze, mice.maze.port
     place = mouse.world(mice, "places, home, bumps", DISCOUNT)
     counts = place.counts(np.arange(len(mice.states)))
     theta = mouse.soft_fit(place, counts, PENALTY).theta
@@ -312,7 +308,7 @@ def least(report: ii.identified.Report) -> float:
 
 def run_port(mice: mouse.Mice, task: Task) -> list[dict[str, Any]]:
     """What moving the port to each of some ends would tell of the worth of water."""
-    ahead, port = forecast(mice, water=True), port_of(mice.maze)
+    ahead, port = forecast(mice, water=True), mice.maze.port
     intact = labyrinth.build(mice.maze, DISCOUNT, water=port)
     same = ahead.covariance(intact)
     alone = ii.assess([intact], ahead.family, "soft").dimension
@@ -433,147 +429,9 @@ def summarise_ports(table: pd.DataFrame) -> dict[str, Any]:
     columns = ["node", "deviation", "deviation_same", "gain"]
     return {
         "candidates": len(moved),
+        "more": MORE,
         "closed": sorted({int(k) for k in table["closed"]}),
         "water": float(table["water"].iloc[0]),
         "best": moved[columns].head(5).to_dict("records"),
         "worst": moved[columns].tail(1).to_dict("records"),
     }
-
-
-COLOURS = {
-    "reference": "0.45",
-    "cloning": figures.COLOURS["black"],
-    "soft-optimal": figures.COLOURS["blue"],
-    "Boltzmann": figures.COLOURS["vermilion"],
-    "noisy": figures.COLOURS["green"],
-}
-
-
-def draw(table: pd.DataFrame, summary: Mapping[str, Any]) -> Figure:
-    """Held-out likelihoods; the objective on the maze and in figures; corridors to block; discounts."""
-    figure, axes = figures.panels(2, 3, width=figures.DOUBLE, height=5.6, width_ratios=[0.85, 1.15, 0.8])
-    grid = axes[0, 0].get_gridspec()
-    for ax in axes[:, 0]:
-        ax.remove()
-    models = figure.add_subplot(grid[:, 0])
-    (rewards, objective), (corridors, discounts) = axes[0, 1:], axes[1, 1:]
-    draw_models(models, summary["models"])
-    nodes = np.array(summary["objective"][OBJECTIVES[0]]["nodes"])
-    maze = labyrinth.plan(int(np.log2(len(nodes) + 1)) - 1)
-    draw_rewards(rewards, maze, nodes)
-    draw_objective(objective, summary["objective"])
-    draw_corridors(corridors, maze, table[table["part"] == "corridor"], summary["ports"])
-    draw_discounts(discounts, summary["discount"])
-    figures.panel_letters([models, rewards, objective, corridors, discounts])
-    return figure
-
-
-def draw_models(ax: Axes, summary: Mapping[str, Any]) -> None:
-    """A dot for each model with its interval, best at the top."""
-    listed = sorted(summary["listed"], key=lambda row: row["held_out"])
-    for y, row in enumerate(listed):
-        colour = COLOURS[row["group"]]
-        ax.plot([row["lower"], row["upper"]], [y, y], color=colour, linewidth=1.2)
-        ax.plot(row["held_out"], y, "o", color=colour)
-    for name in ("uniform, no bumps", "cloning, 1 node"):
-        reference = next(row for row in listed if row["model"] == name)
-        ax.axvline(reference["held_out"], color="0.8", linewidth=0.6, zorder=0)
-    ax.set_yticks(range(len(listed)), [row["model"].replace(", ", ",\n", 1) for row in listed], fontsize=6.5)
-    for label, row in zip(ax.get_yticklabels(), listed, strict=True):
-        label.set_color(COLOURS[row["group"]])
-    ax.set(xlabel="log-likelihood, nats a step", ylim=(-0.7, len(listed) - 0.3))
-    ax.set_title(f"n = {summary['trajectories']} trajectories held out,\n{summary['steps']:,} steps; 95 % intervals")
-
-
-def draw_maze(ax: Axes, maze: labyrinth.Plan, **style: Any) -> LineCollection:
-    """Corridors as lines, by child."""
-    x, y = maze.positions.T
-    lines = LineCollection([[(x[p], y[p]), (x[c], y[c])] for p, c in maze.corridors], **style)
-    ax.add_collection(lines)
-    reach = float(np.abs(maze.positions).max()) + 0.6
-    ax.set(xlim=(-reach, reach), ylim=(-reach, reach), aspect="equal", xticks=[], yticks=[])
-    ax.spines[:].set_visible(False)
-    return lines
-
-
-def mark(ax: Axes, maze: labyrinth.Plan, node: int, shape: str) -> None:
-    """A ring, square or other shape around a node."""
-    x, y = maze.positions[node]
-    ax.plot(x, y, shape, markersize=8, markerfacecolor="none", markeredgecolor="black", clip_on=False, zorder=3)
-
-
-def draw_rewards(ax: Axes, maze: labyrinth.Plan, nodes: Array) -> None:
-    """The fitted reward of every node, in place; the colours end where all but a twentieth of the nodes lie inside."""
-    draw_maze(ax, maze, colors="0.75", linewidths=0.8, zorder=1)
-    x, y = maze.positions.T
-    limit = float(np.quantile(np.abs(nodes), 0.95))
-    style = {"cmap": "RdBu_r", "vmin": -limit, "vmax": limit, "edgecolors": "0.3", "linewidths": 0.3}
-    dots = ax.scatter(x, y, c=nodes, s=22, zorder=2, **style)
-    mark(ax, maze, port_of(maze), "o")
-    mark(ax, maze, 0, "s")
-    figures.colour_key(ax, dots, f"reward of a node, nats; all told {nodes.min():.1f} to {nodes.max():.1f}")
-    ax.set_title("rewards of nodes: ○ water, □ home\n" + f"({OBJECTIVES[0]}; discount {DISCOUNT})")
-
-
-NAMED = {
-    "water port": "water port",
-    "other ends": "other ends,\nmean",
-    "port less other ends": "port less\nother ends",
-    "first junction": "first\njunction",
-    "R(home)": "going home",
-}
-
-
-def draw_objective(ax: Axes, summary: Mapping[str, Any]) -> None:
-    """Named rewards with bootstrap intervals, and Cramér-Rao ones, thin, for each family."""
-    for place, (family, own) in enumerate(summary.items()):
-        colour = figures.PALETTE[place]
-        for row, name in enumerate(NAMED):
-            y = row + 0.2 * (2 * place - 1)
-            found = own["quantities"][name]
-            bound = 1.96 * found["cramer_rao"]
-            ax.plot([found["lower"], found["upper"]], [y, y], color=colour, linewidth=2.2, alpha=0.5)
-            ax.plot([found["estimate"] - bound, found["estimate"] + bound], [y, y], color=colour, linewidth=0.7)
-            ax.plot(found["estimate"], y, "o", color=colour, markersize=3)
-        ax.annotate(
-            family,
-            (0, 1),
-            xytext=(0, 16 - 9 * place),
-            xycoords="axes fraction",
-            textcoords="offset points",
-            color=colour,
-            fontsize=7,
-        )
-    ax.axvline(0, color="0.75", linewidth=0.6, zorder=0)
-    ax.set_yticks(range(len(NAMED)), list(NAMED.values()))
-    ax.set(ylim=(len(NAMED) - 0.5, -0.5), xlabel="reward, nats; 95 % intervals:\nthick bootstrap, thin Cramér-Rao")
-
-
-def draw_corridors(ax: Axes, maze: labyrinth.Plan, table: pd.DataFrame, ports: Mapping[str, Any]) -> None:
-    """Corridors coloured by the information that blocking them would bring."""
-    draw_maze(ax, maze, colors="0.85", linewidths=0.8, zorder=0)
-    gains = np.full(maze.n_nodes - 1, np.nan)
-    gains[table["child"].to_numpy(int) - 1] = table["gain"].to_numpy()
-    limit = float(np.nanmax(np.abs(gains)))
-    lines = draw_maze(ax, maze, cmap="PuOr_r", linewidths=2.6, zorder=1)
-    lines.set_array(np.ma.masked_invalid(gains))
-    lines.set_clim(-limit, limit)
-    mark(ax, maze, port_of(maze), "o")
-    mark(ax, maze, 0, "s")
-    mark(ax, maze, int(ports["best"][0]["node"]), "^")
-    figures.colour_key(ax, lines, f"gain by blocking, nats, over as many\ntrajectories ({MORE}) in the same maze")
-    ax.set_title(f"which corridor to block, of {len(table)};\n△ best of {ports['candidates']} new places for the port")
-
-
-def draw_discounts(ax: Axes, summary: Mapping[str, Any]) -> None:
-    """The contrast of interest at every discount, among which the likelihood does not choose."""
-    for colour, family in zip(
-        (*figures.PALETTE[2:4], *figures.PALETTE[:2]), ("places", "turns", *OBJECTIVES), strict=True
-    ):
-        own = summary[family]
-        ax.plot(own["discounts"], own["port_less_other_ends"], "o-", color=colour, label=family, markersize=2.5)
-    ax.axhline(0, color="0.75", linewidth=0.6, zorder=0)
-    worst = int(np.ceil(np.log10(max(own["range_of_log_likelihood"] for own in summary.values()))))
-    ax.set(xlabel="discount", ylabel="port less other ends, nats")
-    ax.set_title(f"no discount is chosen: log-likeli-\nhoods differ by < $10^{{{worst}}}$ nats")
-    figures.label_ends(ax)
