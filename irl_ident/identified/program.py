@@ -19,9 +19,6 @@ from scipy import sparse
 from irl_ident.environment import Array, Mask
 from irl_ident.identified.lifted import Cone, Indices
 
-REDUCED_ENTRIES = 20_000_000
-"""Up to so many entries (rows times unknowns) the program is reduced."""
-
 SIMPLEX_ENTRIES = 2_000_000
 """Up to so many entries a program is solved by the simplex method, above by an interior point."""
 
@@ -102,6 +99,7 @@ class Program:
             "threads": 1,
             "solver": "ipm" if large else "simplex",
             "run_crossover": "off",
+            "small_matrix_value": 1e-12,
             "primal_feasibility_tolerance": TOLERANCE,
             "dual_feasibility_tolerance": TOLERANCE,
             "ipm_optimality_tolerance": TOLERANCE,
@@ -131,13 +129,6 @@ class Program:
         multipliers[self.origin] = np.array(solution.row_dual) * self.scale
         unknowns = np.array(solution.col_value)
         return Answer(unknowns[: self.dim], tuple(unknowns[columns] for columns in self.hidden), multipliers, status)
-
-
-def program(cone: Cone) -> Program:
-    """The reduced program of ``cone`` where that is small, the lifted one otherwise."""
-    hidden = sum(block.hidden.size for block in cone.blocks)
-    entries = cone.rows.shape[0] * (cone.dim + hidden)
-    return reduced(cone) if entries <= REDUCED_ENTRIES else lifted(cone)
 
 
 def lifted(cone: Cone) -> Program:

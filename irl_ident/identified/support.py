@@ -21,7 +21,7 @@ largest wrong slack that is left.  ``lower = c . theta`` is the value of a rewar
 from __future__ import annotations
 
 from collections.abc import Iterable, Iterator, Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from typing import Literal
 from weakref import WeakKeyDictionary
 
@@ -31,8 +31,10 @@ from scipy import sparse
 from scipy.sparse.linalg import splu
 
 from irl_ident.environment import Array
+from irl_ident.identified.elimination import eliminated
+from irl_ident.identified.interior import Band, iterates
 from irl_ident.identified.lifted import Block, Cone
-from irl_ident.identified.program import Program, program
+from irl_ident.identified.program import Program, lifted, reduced
 
 __all__ = ["Cone", "Support", "certify", "support", "supports"]
 
@@ -41,6 +43,27 @@ Status = Literal["optimal", "inexact"]
 GAP = 1e-7
 VIOLATION = 1e-7
 """``gap`` and ``violation`` up to which, per unit of ``|direction|_1``, an answer is called optimal."""
+
+GOAL = 2e-7
+"""Certified gap, relative to the value, at which the interior point stops."""
+
+PROMISING = 1e-4
+"""Relative gap of an interior point from which on it is worth a certificate."""
+
+PATIENCE = 5
+"""Certificates in a row that may fail to improve."""
+
+HOPELESS = 1e-4
+"""Certified gap, per unit of ``|direction|_1``, above which the program is solved again by HiGHS."""
+
+FEASIBLE = 1e-9
+"""Violation up to which the highest value counts."""
+
+SIMPLEX_ENTRIES = 300_000
+FEW_UNKNOWNS = 64
+REDUCED_ENTRIES = 20_000_000
+BAND_OPERATIONS = 5e10
+"""Limits, in entries of dense rows and in operations of one band factorisation, that choose the method by size."""
 
 
 @dataclass(frozen=True, eq=False)
@@ -125,7 +148,14 @@ def supports(cone: Cone, directions: Iterable[npt.ArrayLike]) -> Iterator[Suppor
         if not np.isfinite(given).all():
             where = int(np.argmin(np.isfinite(given)))
             raise ValueError(f"direction[{where}] is {float(given[where])!r}: should be finite")
-        answer = _program(cone).solve(given, warm=place > 0)
+        engine = _engine(cone)
+        if isinstance(engine, Band):
+            found = _by_interior_point(cone, engine, given)
+            if found.gap <= HOPELESS * np.abs(given).sum() and found.violation <= VIOLATION:
+                yield found
+                continue
+            engine = lifted(cone)
+        answer = engine.solve(given, warm=place > 0)
         yield certify(cone, given, answer.theta, answer.hidden, answer.multipliers, answer.status)
 
 
@@ -165,8 +195,7 @@ def certify(
         proofs.append(proof.reshape(block.shown.shape))
         values.append(value)
     lower, upper = float(direction @ inside), float(np.abs(excess).sum()) + unpaid
-    good = upper - lower <= GAP * np.abs(direction).sum() and violation <= VIOLATION
-    status: Status = "optimal" if good else "inexact"
+    status = _status(direction, upper - lower, violation)
     return Support(lower, inside, lower, upper, violation, status, tuple(proofs), tuple(values), solver)
 
 
@@ -194,10 +223,58 @@ def repaired(block: Block, multipliers: Array) -> Array:
     return block.balance(proof)
 
 
-_programs: WeakKeyDictionary[Cone, Program] = WeakKeyDictionary()
+def _by_interior_point(cone: Cone, band: Band, direction: Array) -> Support:
+    """The best certified answer along the iterates; stops when it is good, or no longer gets better."""
+    nothing = [np.zeros(block.hidden.size) for block in cone.blocks]
+    best = certify(
+        cone, direction, np.zeros(cone.dim), nothing, np.zeros(cone.rows.shape[0]), "interior point, 0 steps"
+    )
+    if not direction.any():
+        return best
+    stalled = 0
+    for step, iterate in enumerate(iterates(band, direction), start=1):
+        if iterate.gap > PROMISING * max(abs(iterate.value), np.abs(direction).max()):
+            continue
+        words = f"interior point, {step} steps"
+        found = certify(cone, direction, iterate.theta, iterate.hidden, iterate.multipliers, words)
+        stalled = 0 if found.gap < 0.9 * best.gap or found.violation < 0.5 * best.violation else stalled + 1
+        best = _better(best, found, direction)
+        if (
+            best.status == "optimal" and best.gap <= GOAL * max(abs(best.value), 0.01 * np.abs(direction).max())
+        ) or stalled >= PATIENCE:
+            break
+    return best
 
 
-def _program(cone: Cone) -> Program:
-    if cone not in _programs:
-        _programs[cone] = program(cone)
-    return _programs[cone]
+def _better(one: Support, other: Support, direction: Array) -> Support:
+    """The lower upper bound, and of the feasible points the one with the higher value, or else the more feasible one."""
+    proof = min(one, other, key=lambda found: found.upper)
+    feasible = [found for found in (one, other) if found.violation <= FEASIBLE]
+    point = max(feasible, key=lambda found: found.lower) if feasible else min(one, other, key=lambda f: f.violation)
+    status = _status(direction, proof.upper - point.lower, point.violation)
+    return replace(point, upper=proof.upper, multipliers=proof.multipliers, status=status, solver=other.solver)
+
+
+def _status(direction: Array, gap: float, violation: float) -> Status:
+    return "optimal" if gap <= GAP * np.abs(direction).sum() and violation <= VIOLATION else "inexact"
+
+
+_engines: WeakKeyDictionary[Cone, Program | Band] = WeakKeyDictionary()
+
+
+def _engine(cone: Cone) -> Program | Band:
+    if cone not in _engines:
+        _engines[cone] = _chosen_engine(cone)
+    return _engines[cone]
+
+
+def _chosen_engine(cone: Cone) -> Program | Band:
+    """Simplex on dense rows where they are few, else the band, else HiGHS on what is smaller."""
+    unknowns = cone.dim + sum(block.hidden.size for block in cone.blocks)
+    entries = cone.rows.shape[0] * unknowns
+    if entries <= SIMPLEX_ENTRIES or (unknowns <= FEW_UNKNOWNS and entries <= REDUCED_ENTRIES):
+        return reduced(cone)
+    form = eliminated(cone)
+    if form.unknowns * (form.bandwidth + 1) ** 2 <= BAND_OPERATIONS:
+        return Band(form)
+    return reduced(cone) if entries <= REDUCED_ENTRIES else lifted(cone)
