@@ -35,7 +35,7 @@ COLOURS = {
 
 def draw(table: pd.DataFrame, summary: Mapping[str, Any]) -> Figure:
     """Held-out likelihoods; the objective on the maze and in figures; corridors to block; discounts."""
-    figure, axes = figures.panels(2, 3, width=figures.DOUBLE, height=5.6, width_ratios=[0.9, 1.15, 0.8])
+    figure, axes = figures.panels(2, 3, width=figures.DOUBLE, height=5.8, width_ratios=[0.9, 1.15, 0.8])
     grid = axes[0, 0].get_gridspec()
     for ax in axes[:, 0]:
         ax.remove()
@@ -97,7 +97,7 @@ def draw_rewards(ax: Axes, maze: labyrinth.Plan, nodes: Array) -> None:
     )
     mark(ax, maze, maze.port, "o")
     mark(ax, maze, 0, "s")
-    figures.colour_key(ax, dots, f"reward of a node, nats; all told {nodes.min():.1f} to {nodes.max():.1f}")
+    figures.colour_key(ax, dots, f"reward of a node, nats; all told −{-nodes.min():.1f} to {nodes.max():.1f}")
     ax.set_title("rewards of nodes: ○ water, □ home\n" + f"(family: {MAPPED})")
 
 
@@ -150,7 +150,7 @@ def draw_corridors(ax: Axes, maze: labyrinth.Plan, table: pd.DataFrame, ports: M
     figures.colour_key(
         ax, lines, f"gain by blocking, nats, over as many\ntrajectories ({ports['more']}) in the same maze"
     )
-    ax.set_title(f"which corridor to block, of {len(table)};\n△ best of {ports['candidates']} new places for the port")
+    ax.set_title(f"block one of {len(table)} corridors, or\nmove the port: △ best of {ports['candidates']} ends")
 
 
 def draw_discounts(ax: Axes, summary: Mapping[str, Any]) -> None:

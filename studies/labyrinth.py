@@ -330,8 +330,8 @@ def run_port(mice: mouse.Mice, task: Task) -> list[dict[str, Any]]:
 
 
 def summarise(table: pd.DataFrame) -> Mapping[str, Any]:
-    """Held-out likelihoods; the objective; what is open; which maze would tell."""
-    return {
+    """Held-out likelihoods; the objective; what is open; which maze would tell; what to read with them."""
+    found = {
         "models": summarise_models(table[table["part"] == "model"]),
         "objective": summarise_objective(table[table["part"] == "objective"]),
         "discount": summarise_profile(table[table["part"] == "profile"]),
@@ -342,6 +342,37 @@ def summarise(table: pd.DataFrame) -> Mapping[str, Any]:
         "corridors": summarise_corridors(table[table["part"] == "corridor"]),
         "ports": summarise_ports(table[table["part"] == "port"]),
     }
+    return found | {"remarks": summarise_remarks(found)}
+
+
+def summarise_remarks(found: Mapping[str, Any]) -> list[str]:
+    """What the figures mean and what they do not."""
+    models = {row["model"]: row for row in found["models"]["listed"]}
+    score = {name: row["held_out"] for name, row in models.items()}
+    saturated, free = (models[m]["training"] for m in ("soft-optimal, places, home, bumps", "cloning, 1 node"))
+    flat = max(row["range_of_log_likelihood"] for row in found["discount"].values())
+    remarks = [
+        f"uniform counts bumps, which mice never do; chance without: {score['uniform, no bumps']:.3f} nats a step",
+        f"rewards of nodes, home and bumps can make any odds among moves that are no bumps: {saturated:.4f} nats a "
+        f"step in training, {free:.4f} for frequencies, so their fit says nothing for or against any rationality",
+        f"the greatest likelihoods at all discounts differ by at most {flat:.1e} nats, in each family: the data choose "
+        "none, but the rewards depend on it; temperature is the unit of rewards",
+        "a constant is open in every family, and as mice never bump so is the parity of levels, which the prior alone "
+        "decides; without a prior the verdict is undecided, there being no greatest likelihood",
+        "a bias at one junction is explained by rewards that alternate from level to level in the whole branch behind "
+        "it: the reward of a node is no measure of how it attracts",
+        "each blocked corridor closes one dimension of rewards on states and actions, and the second principal angle "
+        "stays 0 until all are: rank ranks no corridors, information does",
+        "where the port is is no part of the dynamics: water is told from its node by moving the port alone",
+    ]
+    for family, own in found["objective"].items():
+        contrast = own["quantities"]["port less other ends"]
+        remarks.append(
+            f"{family}: port less other ends {contrast['estimate']:.2f} [{contrast['lower']:.2f}, "
+            f"{contrast['upper']:.2f}], rank {own['rank_of_port_among_ends']} of {own['ends']} ends, "
+            f"{own['ends_with_intervals_above_the_port']} with intervals above the port's"
+        )
+    return remarks
 
 
 def summarise_models(table: pd.DataFrame) -> dict[str, Any]:
