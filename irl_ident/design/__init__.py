@@ -11,6 +11,7 @@ finite sets of objectives    :class:`VersionSpace` and the functions on arrays b
 
 from irl_ident.design.behaviour import behaviour_classes, behaviour_labels, consistent
 from irl_ident.design.campaign import Campaign, CampaignOver
+from irl_ident.design.omnipotent import Bisection, Located, ThresholdSearch, locate
 from irl_ident.design.stopping import Rule, State, budget, diameter_below, exhausted, identified, stalled
 from irl_ident.design.strategies import Exhaustive, Greedy, Oracle, Random, RoundRobin, Strategy
 from irl_ident.design.table import Decision, Question
@@ -27,11 +28,13 @@ from irl_ident.design.version_space import (
 )
 
 __all__ = [
+    "Bisection",
     "Campaign",
     "CampaignOver",
     "Decision",
     "Exhaustive",
     "Greedy",
+    "Located",
     "Oracle",
     "Question",
     "Random",
@@ -39,6 +42,7 @@ __all__ = [
     "Rule",
     "State",
     "Strategy",
+    "ThresholdSearch",
     "VersionSpace",
     "adaptive_scores",
     "behaviour_classes",
@@ -54,6 +58,7 @@ __all__ = [
     "expected_elimination",
     "greedy_sequence",
     "identified",
+    "locate",
     "oracle_sequence",
     "stalled",
 ]
