@@ -25,6 +25,7 @@ from typing import TYPE_CHECKING, Any
 
 import numpy as np
 from matplotlib.patches import Rectangle
+from matplotlib.ticker import MaxNLocator
 
 import irl_ident as ii
 from environments import conditioning_box, object_grid
@@ -307,7 +308,7 @@ def draw_omnipotent(ax: Axes, rows: list[dict[str, Any]]) -> None:
         everything = [row["experiments"] + row["extremes_experiments"] for row in own]
         ax.plot(precision, everything, "o", color=colour, markerfacecolor="white", markersize=3, label="_")
     ax.plot(precision, [row["paper_count"] for row in own], color="0.5", linewidth=0.8, linestyle="--", label="paper")
-    ax.yaxis.get_major_locator().set_params(integer=True)
+    ax.yaxis.set_major_locator(MaxNLocator(integer=True))
     ax.set(xscale="log", xlabel="precision 1/ε", ylabel="experiments", ylim=(0, None))
     worst = max(row["max_error"] / row["epsilon"] for row in rows)
     ax.set_title(
