@@ -2,8 +2,8 @@
 
 A chosen row whose features are one entry, ``phi theta_j = B V_e``, gives ``theta_j``.  For rewards on states one
 environment gives all of them, ``theta = (I - g P_pi) V_1`` (a bijection), and the others are tied to it by
-``(I - g P_pi_e) V_e = (I - g P_pi_1) V_1``.  Subtracting the chosen row of the same state from every other row leaves, with
-``u = (remaining theta, V_1, ..., V_k)``,
+``(I - g P_pi_e) V_e = (I - g P_pi_1) V_1``.  Subtracting the chosen row of the same state from every other row leaves,
+with ``u = (remaining theta, V_1, ..., V_k)``,
 
     max c . theta    over    theta = T u,  |T u|_inf <= 1,      E u = 0,      G u >= 0.
 
@@ -39,9 +39,9 @@ class Eliminated:
         E.
     at_least : sparse (l, n)
         G.
-    origin : int (l,)
-        Place of each row of G among the lifted rows of the cone.
-    scale : array (l,)
+    origin, equal_origin : int (l,), int (m,)
+        Place of each row of G and of E among the lifted rows of the cone.
+    scale, equal_scale : array (l,), array (m,)
         What the lifted row was multiplied by.
     hidden : tuple of int (h_e,)
         Columns of the values of states without observation.
@@ -54,6 +54,8 @@ class Eliminated:
     at_least: sparse.csr_array
     origin: Indices
     scale: Array
+    equal_origin: Indices
+    equal_scale: Array
     hidden: tuple[Indices, ...]
     lifted_rows: int
 
@@ -89,8 +91,8 @@ def eliminated(cone: Cone) -> Eliminated:
     differences = sparse.csr_array(lifted - marks.base @ lifted)
     substituted = _clean(differences[:, kept] + _rewards(differences, cone.dim, explicit) @ back)
     plain = _clean(lifted[:, kept] + _rewards(lifted, cone.dim, explicit) @ back)
-    tied, _, _ = _scaled(substituted, marks.tied)
-    chosen, _, _ = _scaled(plain, marks.chosen[~used[marks.chosen]])
+    tied, tied_origin, tied_scale = _scaled(substituted, marks.tied)
+    chosen, chosen_origin, chosen_scale = _scaled(plain, marks.chosen[~used[marks.chosen]])
     at_least, origin, scale = _scaled(substituted, marks.others)
     equal = sparse.csr_array(sparse.vstack([chosen, tied], format="csr"))
     order = _order(sparse.csr_array(sparse.vstack([abs(at_least), abs(equal), abs(back)], format="csr")), kept, cone)
@@ -101,6 +103,8 @@ def eliminated(cone: Cone) -> Eliminated:
         sparse.csr_array(at_least[:, order]),
         origin,
         scale,
+        np.concatenate([chosen_origin, tied_origin]),
+        np.concatenate([chosen_scale, tied_scale]),
         tuple(place[position[start + block.hidden]] for start, block in zip(cone.starts, cone.blocks, strict=False)),
         lifted.shape[0],
     )

@@ -8,8 +8,8 @@ with multipliers ``y >= 0`` of the rows A and ``z`` of E.  A Newton step solves
 
     (A^T W A + rho) du - E^T dz = r,      E du + delta dz = q,      W = diag(y / s),
 
-through the positive definite ``A^T W A + rho + E^T E / delta`` (the primal-dual regularisation of Friedlander & Orban
-2012), and iterative refinement removes both regularisations from the step.  For local dynamics the matrix is a band, which
+through the positive definite ``A^T W A + rho + E^T E / delta`` (primal-dual regularisation: Friedlander & Orban 2012),
+and iterative refinement removes both regularisations from the step.  For local dynamics the matrix is a band, which
 LAPACK's ``pbtrf`` factorises at the speed of dense algebra: n unknowns of bandwidth w cost n w^2 operations.
 """
 
@@ -53,7 +53,7 @@ class Iterate:
     hidden : tuple of array
         Values of states without observation.
     multipliers : array (rows,)
-        Of all lifted rows; 0 where the balance of the cone decides.
+        Of all lifted rows; 0 where a row was used to eliminate a reward, for the balance of the cone to decide.
     value, gap : float
         ``c . theta``, and how far the dual objective is from it.
     """
@@ -139,7 +139,7 @@ def iterates(band: Band, direction: Array) -> Iterator[Iterate]:
         primal, dual, tie = apply(u) + offset - s, cost + adjoint(y) + band.equal_transposed @ z, equal @ u
         value, bound = float(cost @ u), float(y[inner:].sum())
         if step:
-            yield _iterate(form, u, y, size, value, abs(bound - value))
+            yield _iterate(form, u, y, z, size, value, abs(bound - value))
         weights = y / s
         folded = np.concatenate([weights[:inner], weights[inner : inner + dim] + weights[inner + dim :]])
         while (solve := band.factor(folded, regularisation)) is None:
@@ -207,9 +207,10 @@ def _reach(point: Array, step: Array) -> float:
     return float(min(1.0, (point[down] / -step[down]).min(initial=np.inf)))
 
 
-def _iterate(form: Eliminated, u: Array, y: Array, size: float, value: float, gap: float) -> Iterate:
+def _iterate(form: Eliminated, u: Array, y: Array, z: Array, size: float, value: float, gap: float) -> Iterate:
     multipliers = np.zeros(form.lifted_rows)
     multipliers[form.origin] = size * form.scale * y[: form.origin.size]
+    multipliers[form.equal_origin] = size * form.equal_scale * z
     return Iterate(form.theta @ u, tuple(u[columns] for columns in form.hidden), multipliers, size * value, size * gap)
 
 

@@ -25,6 +25,9 @@ SIMPLEX_ENTRIES = 2_000_000
 NEGLIGIBLE = 1e-12
 """Reduced rows with no entry above this (features have entries of order 1) are rounding of a row of zeros."""
 
+AUTOMATIC, PRIMAL = 0, 4
+"""Simplex strategies of HiGHS: after a change of direction the old basis is still primal feasible."""
+
 TOLERANCE = 1e-10
 """Feasibility and optimality tolerance, the smallest that HiGHS accepts."""
 
@@ -73,7 +76,10 @@ class Program:
     lifted_rows: int
 
     @cached_property
-    def _solver(self) -> Any:
+    def _kept(self) -> dict[str, Any]:
+        return {}
+
+    def _fresh(self) -> Any:
         try:
             import highspy
         except ImportError as missing:
@@ -115,16 +121,23 @@ class Program:
         ------
         SolverFailed
         """
-        solver = self._solver
-        if not warm:
-            solver.clearSolver()
-        columns = np.arange(self.dim, dtype=np.int32)
-        solver.changeColsCost(self.dim, columns, -direction)
+        old = self._kept.pop("solver", None) if warm else None
+        if old is not None:
+            try:
+                return self._run(old, direction, PRIMAL)
+            except SolverFailed:
+                pass
+        return self._run(self._fresh(), direction, AUTOMATIC)
+
+    def _run(self, solver: Any, direction: Array, strategy: int) -> Answer:
+        solver.setOptionValue("simplex_strategy", strategy)
+        solver.changeColsCost(self.dim, np.arange(self.dim, dtype=np.int32), -direction)
         solver.run()
         status = solver.modelStatusToString(solver.getModelStatus())
         solution = solver.getSolution()
         if not solution.value_valid or not solution.dual_valid:
             raise SolverFailed(f"the linear program of the support function was not solved: {status}")
+        self._kept["solver"] = solver
         multipliers = np.zeros(self.lifted_rows)
         multipliers[self.origin] = np.array(solution.row_dual) * self.scale
         unknowns = np.array(solution.col_value)

@@ -40,18 +40,18 @@ __all__ = ["Cone", "Support", "certify", "support", "supports"]
 
 Status = Literal["optimal", "inexact"]
 
-GAP = 1e-7
+GAP = 1e-6
 VIOLATION = 1e-7
-"""``gap`` and ``violation`` up to which, per unit of ``|direction|_1``, an answer is called optimal."""
+"""Relative gap and violation up to which an answer is called optimal."""
 
-GOAL = 2e-7
-"""Certified gap, relative to the value, at which the interior point stops."""
+GOAL = 1e-7
+"""Relative gap at which the interior point stops."""
 
 PROMISING = 1e-4
 """Relative gap of an interior point from which on it is worth a certificate."""
 
-PATIENCE = 5
-"""Certificates in a row that may fail to improve."""
+PATIENCE = 8
+"""Certificates in a row that may fail to improve; a quarter of that once the answer is optimal."""
 
 HOPELESS = 1e-4
 """Certified gap, per unit of ``|direction|_1``, above which the program is solved again by HiGHS."""
@@ -81,7 +81,8 @@ class Support:
     violation : float
         Largest wrong slack at ``theta`` and ``values``, in units of reward.
     status : {"optimal", "inexact"}
-        ``"optimal"``: gap and violation are at most 1e-7 of ``|direction|_1`` and of 1.
+        ``"optimal"``: the gap is at most 1e-6 of the value (or, where that is larger, 1e-8 of ``|direction|_inf``), the
+        violation at most 1e-7.
     multipliers : tuple of array (S, A)
         ``y_e``, the proof of ``upper``.
     values : tuple of array (S,)
@@ -195,7 +196,7 @@ def certify(
         proofs.append(proof.reshape(block.shown.shape))
         values.append(value)
     lower, upper = float(direction @ inside), float(np.abs(excess).sum()) + unpaid
-    status = _status(direction, upper - lower, violation)
+    status = _status(direction, lower, upper - lower, violation)
     return Support(lower, inside, lower, upper, violation, status, tuple(proofs), tuple(values), solver)
 
 
@@ -239,24 +240,27 @@ def _by_interior_point(cone: Cone, band: Band, direction: Array) -> Support:
         found = certify(cone, direction, iterate.theta, iterate.hidden, iterate.multipliers, words)
         stalled = 0 if found.gap < 0.9 * best.gap or found.violation < 0.5 * best.violation else stalled + 1
         best = _better(best, found, direction)
-        if (
-            best.status == "optimal" and best.gap <= GOAL * max(abs(best.value), 0.01 * np.abs(direction).max())
-        ) or stalled >= PATIENCE:
+        enough = best.status == "optimal"
+        if stalled >= (PATIENCE / 4 if enough else PATIENCE) or best.gap <= GOAL * _size(direction, best.value):
             break
     return best
 
 
 def _better(one: Support, other: Support, direction: Array) -> Support:
-    """The lower upper bound, and of the feasible points the one with the higher value, or else the more feasible one."""
+    """The lower upper bound; of feasible points the one with the higher value, else the more feasible one."""
     proof = min(one, other, key=lambda found: found.upper)
     feasible = [found for found in (one, other) if found.violation <= FEASIBLE]
     point = max(feasible, key=lambda found: found.lower) if feasible else min(one, other, key=lambda f: f.violation)
-    status = _status(direction, proof.upper - point.lower, point.violation)
+    status = _status(direction, point.value, proof.upper - point.lower, point.violation)
     return replace(point, upper=proof.upper, multipliers=proof.multipliers, status=status, solver=other.solver)
 
 
-def _status(direction: Array, gap: float, violation: float) -> Status:
-    return "optimal" if gap <= GAP * np.abs(direction).sum() and violation <= VIOLATION else "inexact"
+def _status(direction: Array, value: float, gap: float, violation: float) -> Status:
+    return "optimal" if gap <= GAP * _size(direction, value) and violation <= VIOLATION else "inexact"
+
+
+def _size(direction: Array, value: float) -> float:
+    return max(abs(value), 0.01 * float(np.abs(direction).max()))
 
 
 _engines: WeakKeyDictionary[Cone, Program | Band] = WeakKeyDictionary()

@@ -1,0 +1,181 @@
+"""Support functions of the identified set against the lifted linear program in a generic solver.
+
+Run ``python -m benchmarks.support [--quick]``.
+
+Three slippery grids, each with its own slip and with a tenth of the passages between cells closed; one reward on states
+from a standard normal, discount .95; its optimal actions are shown everywhere.  Directions: a difference of two states, and
+dense ones with mean 0.  The peer is HiGHS' interior point without crossover at its own tolerances (1e-7) on
+``(theta, V_1, V_2, V_3)``, given the same rows; its time holds the run alone, ours everything: elimination and ordering
+(``cold``; kept for later directions: ``warm``), interior point and certificates.  Runs alternate, one thread.  A peer
+that reaches the time limit counts with the limit, and its ratio is printed as a lower bound.
+"""
+
+from __future__ import annotations
+
+import os
+
+os.environ.update({name: "1" for name in ("OMP_NUM_THREADS", "OPENBLAS_NUM_THREADS", "MKL_NUM_THREADS")})
+
+import argparse
+import time
+from collections.abc import Callable
+from dataclasses import dataclass
+from statistics import median
+from typing import Any
+
+import highspy
+import numpy as np
+from scipy import sparse
+
+from irl_ident import Environment, planning
+from irl_ident.identified.elimination import eliminated
+from irl_ident.identified.interior import Band
+from irl_ident.identified.lifted import Cone
+from irl_ident.identified.support import Support, supports
+from irl_ident.rewards import StateRewards
+
+DISCOUNT = 0.95
+TIME_LIMIT = 300.0
+Vector = np.ndarray[Any, np.dtype[np.float64]]
+
+
+def layout(side: int, seed: int) -> Environment:
+    rng = np.random.default_rng(seed)
+    slip = rng.uniform(0.05, 0.3)
+    cells = np.arange(side * side).reshape(side, side)
+    right, down = rng.random((side, side - 1)) > 0.1, rng.random((side - 1, side)) > 0.1
+    ends = np.repeat(cells[..., None], 4, axis=2)
+    ends[1:, :, 0][down] = cells[:-1][down]
+    ends[:, :-1, 1][right] = cells[:, 1:][right]
+    ends[:-1, :, 2][down] = cells[1:][down]
+    ends[:, 1:, 3][right] = cells[:, :-1][right]
+    pointer = np.arange(side * side + 1)
+    ones = np.ones(side * side)
+    base = [sparse.csr_array((ones, ends[..., a].ravel(), pointer), shape=(ones.size, ones.size)) for a in range(4)]
+    return Environment(
+        [base[a] * (1 - slip) + (base[a - 1] + base[(a + 1) % 4]) * (slip / 2) for a in range(4)], DISCOUNT
+    )
+
+
+def instance(side: int, seed: int) -> Cone:
+    environments = [layout(side, 100 * seed + e) for e in range(3)]
+    family = StateRewards(side * side)
+    theta = np.random.default_rng(seed).standard_normal(side * side)
+    shown = []
+    for env in environments:
+        q = planning.optimal(env, family.reward(env, theta)).q
+        shown.append(q >= q.max(axis=1, keepdims=True) - 1e-7)
+    return Cone(
+        [env.shaping for env in environments],
+        [family.matrix(env) for env in environments],
+        shown,
+        [np.ones(side * side, dtype=bool)] * 3,
+        [DISCOUNT] * 3,
+        side * side,
+    )
+
+
+@dataclass(frozen=True)
+class Peer:
+    seconds: float
+    value: float
+    finished: bool
+
+
+def peer(cone: Cone, direction: Vector) -> Peer:
+    shown = np.concatenate([block.shown.ravel() for block in cone.blocks])
+    model = highspy.HighsLp()
+    model.num_row_, model.num_col_ = cone.rows.shape
+    box = np.full(model.num_col_, highspy.kHighsInf)
+    box[: cone.dim] = 1
+    model.col_cost_ = np.concatenate([-direction, np.zeros(box.size - cone.dim)])
+    model.col_lower_, model.col_upper_ = -box, box
+    model.row_lower_, model.row_upper_ = np.zeros(shown.size), np.where(shown, 0, highspy.kHighsInf)
+    model.a_matrix_.format_ = highspy.MatrixFormat.kRowwise
+    model.a_matrix_.start_, model.a_matrix_.index_ = cone.rows.indptr, cone.rows.indices
+    model.a_matrix_.value_ = cone.rows.data
+    solver: Any = highspy.Highs()  # type: ignore[no-untyped-call]
+    options = {"output_flag": False, "threads": 1, "solver": "ipm", "run_crossover": "off", "time_limit": TIME_LIMIT}
+    for option, value in options.items():
+        solver.setOptionValue(option, value)
+    solver.passModel(model)
+    seconds, _ = timed(solver.run)
+    finished = solver.getModelStatus() != highspy.HighsModelStatus.kTimeLimit
+    return Peer(seconds, float(direction @ np.array(solver.getSolution().col_value)[: cone.dim]), finished)
+
+
+def timed(run: Callable[[], Any]) -> tuple[float, Any]:
+    start = time.perf_counter()
+    result = run()
+    return time.perf_counter() - start, result
+
+
+def directions(kind: str, dim: int, count: int) -> list[Vector]:
+    rng = np.random.default_rng(1)
+    if kind == "dense":
+        drawn = rng.standard_normal((count, dim))
+        return list(drawn - drawn.mean(axis=1, keepdims=True))
+    pairs = [rng.choice(dim, size=2, replace=False) for _ in range(count)]
+    return [np.bincount([s], minlength=dim) - 1.0 * np.bincount([t], minlength=dim) for s, t in pairs]
+
+
+def compare(side: int, kind: str, count: int) -> None:
+    cone = instance(side, 0)
+    theirs, ours, found = [], [], []
+    chosen = directions(kind, cone.dim, count)
+    answers = supports(cone, chosen)
+    for direction in chosen:
+        seconds, answer = timed(lambda: next(answers))
+        ours.append(seconds)
+        found.append(answer)
+        theirs.append(peer(cone, direction))
+    report(cone.dim, kind, theirs, ours, found)
+
+
+def report(size: int, kind: str, theirs: list[Peer], ours: list[float], found: list[Support]) -> None:
+    ratios = [peer.seconds / seconds for peer, seconds in zip(theirs, ours, strict=True)]
+    least = "" if all(peer.finished for peer in theirs) else ">= "
+    differences = [
+        abs(peer.value - answer.value) / answer.value
+        for peer, answer in zip(theirs, found, strict=True)
+        if peer.finished
+    ]
+    print(
+        f"{size:6d}  {kind:5s}  {median(peer.seconds for peer in theirs):8.2f}  {ours[0]:8.2f}  {median(ours[1:]):8.2f}"
+        f"  {least}{ratios[0]:6.1f}  {least}{median(ratios[1:]):6.1f}"
+        f"  {max(answer.gap / answer.value for answer in found):8.1e}  {max(answer.violation for answer in found):8.1e}"
+        f"  {max(differences, default=np.nan):8.1e}  {found[-1].solver}",
+        flush=True,
+    )
+
+
+def where_time_goes(side: int) -> None:
+    cone = instance(side, 0)
+    elimination, form = timed(lambda: eliminated(cone))
+    band = Band(form)
+    weights = np.ones(band.rows.shape[0])
+    maps, _ = timed(lambda: band.factor(weights, 1e-8))
+    factor, solve = timed(lambda: band.factor(weights, 1e-8))
+    assert solve is not None
+    right = np.ones(form.unknowns)
+    solution, _ = timed(lambda: solve(right))
+    print(
+        f"S = {cone.dim}: {form.unknowns} unknowns, bandwidth {form.bandwidth}; elimination and ordering {elimination:.3f} s, "
+        f"scatter maps {maps - factor:.3f} s; a factorisation {factor:.4f} s, a solve {solution:.4f} s"
+    )
+
+
+def main() -> None:
+    parser = argparse.ArgumentParser(description=__doc__.splitlines()[0])
+    parser.add_argument("--quick", action="store_true", help="400 states only")
+    sides = [20] if parser.parse_args().quick else [32, 60]
+    print("states  kind   peer s    cold s    warm s    ratio cold, warm   gap       violation  difference")
+    for side in sides:
+        for kind in ("pair", "dense"):
+            compare(side, kind, 3 if side < 60 else 2)
+    for side in sides:
+        where_time_goes(side)
+
+
+if __name__ == "__main__":
+    main()
