@@ -135,3 +135,46 @@ def test_counts_are_fitted():
     assert ident.dimension == 0
     np.testing.assert_allclose(found - found.mean(), theta - theta.mean(), atol=0.01)
     assert any("sampling error" in reason for reason in ident.report().reasons)
+
+
+@given(seed=st.integers(0, 1_000))
+@settings(max_examples=10, deadline=None)
+def test_more_evidence_never_opens_a_direction(seed):
+    family = StateActionRewards(4, 3)
+    _, evidence = soft_evidence(seed, family, 3)
+    closed = np.zeros((12, 0))
+    for count in (1, 2, 3):
+        basis = ii.identify(evidence[:count], family, "soft").affine.null_basis
+        np.testing.assert_allclose(basis.T @ closed, 0, atol=1e-7)
+        closed = np.linalg.svd(np.eye(12) - basis @ basis.T)[0][:, : 12 - basis.shape[1]]
+
+
+@given(seed=st.integers(0, 1_000))
+@settings(max_examples=10, deadline=None)
+def test_relabelling_relabels_the_answer_and_nothing_else(seed):
+    rng = np.random.default_rng(seed)
+    family = StateActionRewards(4, 3)
+    _, evidence = soft_evidence(seed, family, 2)
+    states, actions = rng.permutation(4), rng.permutation(3)
+    moved = [
+        (ii.builders.relabel(env, states=states, actions=actions), policy[states][:, actions])
+        for env, policy in evidence
+    ]
+    first, second = (ii.identify(given, family, "soft") for given in (evidence, moved))
+    assert first.report().verdict == second.report().verdict
+    order = (states[:, None] * 3 + actions).ravel()
+    np.testing.assert_allclose(first.center()[order], second.center(), atol=1e-7)
+    np.testing.assert_allclose(first.affine.singular_values, second.affine.singular_values, atol=1e-10)
+
+
+def test_identifying_leaves_random_state_and_evidence_alone():
+    family = StateActionRewards(4, 3)
+    _, evidence = soft_evidence(0, family, 2)
+    before, digests = np.random.get_state()[1].copy(), [env.digest for env, _ in evidence]  # noqa: NPY002
+    policies = [policy.copy() for _, policy in evidence]
+    ii.identify(evidence, family, "soft").sample(3, seed=0)
+    ii.identify([(evidence[0][0], np.eye(3)[[0, 1, 2, 0]])], family).sample(3, seed=0)
+    np.testing.assert_array_equal(np.random.get_state()[1], before)  # noqa: NPY002
+    for (env, policy), digest, copy in zip(evidence, digests, policies, strict=True):
+        assert ii.Environment(env.dense(), env.discount).digest == digest
+        np.testing.assert_array_equal(policy, copy)
