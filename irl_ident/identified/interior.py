@@ -40,7 +40,8 @@ STEP_SHARE = 0.995
 """How much of the way to the boundary a step goes."""
 
 REFINED = 1e-12
-"""Relative residual of a Newton step at which refinement stops."""
+ROUNDS = 2
+"""Relative residual of a Newton step at which refinement stops, and the most solves that one takes."""
 
 
 @dataclass(frozen=True, eq=False)
@@ -190,7 +191,7 @@ class _Newton:
         du, dz = np.zeros(right.size), np.zeros(tie.size)
         missing, untied = right, tie
         goal = REFINED * (float(np.abs(right).max()) + float(np.abs(tie).max(initial=0)))
-        for _ in range(3):
+        for _ in range(ROUNDS):
             change = self.solve(missing + PENALTY * (band.equal_transposed @ untied))
             du = du + change
             dz = dz + PENALTY * (untied - equal @ change)
