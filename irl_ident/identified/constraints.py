@@ -31,6 +31,9 @@ from irl_ident.identified.observed import System
 
 Indices = npt.NDArray[np.int64]
 
+ROUNDING = 1e-15
+"""Entries of reduced rows below this are rounding of 0."""
+
 NEGLIGIBLE_ROW = 1e-12
 """Reduced rows with no entry above this (rewards have entries of order 1) say nothing: rounding of a row of zeros."""
 
@@ -85,6 +88,7 @@ def reduced(systems: Sequence[System], dim: int) -> Constraints:
         values = _values(system, states, np.arange(start, start + states.size), dim, total)
         slack = system.env.shaping @ values
         slack[:, :dim] -= system.features.toarray()
+        slack[np.abs(slack) < ROUNDING] = 0
         slack[np.abs(slack).max(axis=1) < NEGLIGIBLE_ROW] = 0
         unreachable = ~system.known
         unreachable[states] = False

@@ -22,6 +22,9 @@ from irl_ident.rewards import RANK_TOLERANCE
 SIMPLEX_SIZE = 2_000
 """Up to so many unknowns programs are solved by the simplex method, above by an interior point."""
 
+ATTEMPTS = ((1e-10, True), (1e-10, False), (1e-9, True))
+"""Feasibility tolerance and presolve, in this order until the solver gives an answer."""
+
 UNDECIDED_RANK = 1e-7
 """Singular values between ``RANK_TOLERANCE`` and this share of the largest are too near 0 to call."""
 
@@ -103,19 +106,24 @@ def solve(
 def _optimum(cost: Array, at_least: Any, equal: Any, lower: Array, upper: Array) -> Any:
     """The solver's answer, dense or sparse, or :class:`SolverFailed`."""
     solver: Any = linprog
-    answer = solver(
-        cost,
-        A_ub=-at_least,
-        b_ub=np.zeros(at_least.shape[0]),
-        A_eq=equal,
-        b_eq=np.zeros(equal.shape[0]),
-        bounds=np.column_stack([lower, upper]),
-        method="highs-ds" if cost.size <= SIMPLEX_SIZE else "highs-ipm",
-        options={"primal_feasibility_tolerance": 1e-10, "dual_feasibility_tolerance": 1e-10},
-    )
-    if answer.x is None or answer.status != 0:
-        raise SolverFailed(f"linear program not solved (status {answer.status}): {answer.message}")
-    return answer
+    for tolerance, presolve in ATTEMPTS:
+        answer = solver(
+            cost,
+            A_ub=-at_least,
+            b_ub=np.zeros(at_least.shape[0]),
+            A_eq=equal,
+            b_eq=np.zeros(equal.shape[0]),
+            bounds=np.column_stack([lower, upper]),
+            method="highs-ds" if cost.size <= SIMPLEX_SIZE else "highs-ipm",
+            options={
+                "primal_feasibility_tolerance": tolerance,
+                "dual_feasibility_tolerance": tolerance,
+                "presolve": presolve,
+            },
+        )
+        if answer.x is not None and answer.status == 0:
+            return answer
+    raise SolverFailed(f"linear program not solved (status {answer.status}): {answer.message}")
 
 
 @dataclass(frozen=True, eq=False)
@@ -132,7 +140,7 @@ def certified_maximum(cost: Array, at_least: Array, equal: Array, largest: Array
 
     The upper bound holds for any multipliers ``y >= 0`` and ``z`` whatever: ``sum_j largest_j |cost + at_least^T y +
     equal^T z|_j``; those that the solver gives make it tight.  The lower bound is the value at the solver's point,
-    feasible to 1e-10.
+    feasible to 1e-9.
     """
     answer = _optimum(-cost, at_least, equal, -largest, largest)
     residual = cost + at_least.T @ np.maximum(-answer.ineqlin.marginals, 0) + equal.T @ answer.eqlin.marginals
