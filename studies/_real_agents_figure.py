@@ -37,9 +37,9 @@ MEASURES = {
 """Colour, marker, height and label of each measure of return."""
 
 STAGES = (
-    ("as Gymnasium draws", 0, "where 2 maps leave it"),
-    ("as Gymnasium draws", 3, "3 more from Gymnasium"),
-    ("greedy", 1, "or 1 chosen greedily"),
+    ("as Gymnasium draws", 0, "what 2 maps leave leads to"),
+    ("as Gymnasium draws", 3, "after 3 more of Gymnasium's"),
+    ("greedy", 1, "after 1 chosen greedily"),
 )
 """Strategy, further maps and title of each lake that is drawn."""
 

@@ -383,6 +383,15 @@ def narrowed(case: Case, strategy: str, seed: int, random: np.random.Generator) 
         rows.append({**found, "measure": "gap"})
         for place, share in ends(ident, seed).items():
             rows.append({**found, "measure": "end", "thing": place, "value": share})
+    return nested(rows)
+
+
+def nested(rows: list[dict[str, Any]]) -> list[dict[str, Any]]:
+    """Widen each gap interval by those of later rows: whatever is left later was left before."""
+    for earlier, later in zip(rows[-2::-1], rows[:0:-1], strict=True):
+        earlier["gap_low"] = float(np.fmin(earlier["gap_low"], later["gap_low"]))
+        for column in ("gap_high", "gap_high_with_ties"):
+            earlier[column] = float(np.fmax(earlier[column], later[column]))
     return rows
 
 

@@ -147,4 +147,7 @@ def test_neither_the_choice_of_maps_nor_what_is_left_looks_at_the_base_objective
         rows.append(pd.DataFrame(study.narrowed(case, "greedy", 0, np.random.default_rng(0))))
     columns = ["maps", "explained", "corner_left", "next_moved", "measure", "thing", "value"]
     pd.testing.assert_frame_equal(rows[0][columns], rows[1][columns])
+    for table in rows:
+        assert (np.diff(table["gap_high"]) <= 0).all()
+        assert (np.diff(table["gap_low"]) >= 0).all()
     assert rows[0]["gap_low"].iloc[-1] < rows[1]["gap_low"].iloc[-1]
