@@ -6,8 +6,8 @@ Three slippery grids, each with its own slip and with a tenth of the passages be
 from a standard normal, discount .95; its optimal actions are shown everywhere.  Directions: a difference of two states,
 and dense ones with mean 0.  The peer is HiGHS' interior point without crossover at its own tolerances (1e-7) on
 ``(theta, V_1, V_2, V_3)``, given the same rows; its time holds the run alone, ours everything: elimination and
-ordering (``cold``; kept for later directions: ``warm``), interior point and certificates.  Runs alternate, one thread.  A peer
-that reaches the time limit counts with the limit, and its ratio is printed as a lower bound.
+ordering (``cold``; kept for later directions: ``warm``), interior point and certificates.  Runs alternate, one
+thread.  A peer that reaches the time limit counts with the limit, and its ratio is printed as a lower bound.
 """
 
 from __future__ import annotations

@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+import pickle
+
 import numpy as np
 import pytest
 from hypothesis import given, settings
@@ -11,6 +13,8 @@ from scipy.optimize import linprog
 from worlds import brute_policy, dense_features, ng_russell_rows, random_environment, vertices
 
 import irl_ident as ii
+import irl_ident.identified.program as program_module
+import irl_ident.identified.support as support_module
 from irl_ident import planning
 from irl_ident.identified.elimination import eliminated
 from irl_ident.identified.interior import Band, iterates
@@ -223,6 +227,24 @@ def test_an_answer_does_not_depend_on_what_was_asked_before():
     first, second = directions_of(cone.dim, 2)
     support(cone, second)
     np.testing.assert_array_equal(support(cone, first).theta, support(again, first).theta)
+
+
+def test_a_cone_survives_pickling():
+    for cone in (grid_cone(5), Cone([], [], [], [], [], 2)):
+        direction = np.random.default_rng(0).standard_normal(cone.dim)
+        before = support(cone, direction)
+        np.testing.assert_array_equal(support(pickle.loads(pickle.dumps(cone)), direction).theta, before.theta)
+
+
+def test_dynamics_that_are_not_local_go_to_the_generic_solver(monkeypatch):
+    cone, direction = grid_cone(8), directions_of(64, 1)[0]
+    monkeypatch.setattr(support_module, "SIMPLEX_ENTRIES", 0)
+    monkeypatch.setattr(support_module, "BAND_OPERATIONS", 0)
+    monkeypatch.setattr(support_module, "REDUCED_ENTRIES", 0)
+    monkeypatch.setattr(program_module, "SIMPLEX_UNKNOWNS", 0)
+    found = support(cone, direction)
+    np.testing.assert_allclose([found.value, found.upper], generic(cone, direction), rtol=1e-6)
+    assert found.solver == "Optimal"
 
 
 def test_size_chooses_the_method():

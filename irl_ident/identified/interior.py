@@ -10,7 +10,8 @@ with multipliers ``y >= 0`` of the rows A and ``z`` of E.  A Newton step solves
 
 through the positive definite ``A^T W A + rho + E^T E / delta`` (primal-dual regularisation: Friedlander & Orban 2012),
 and iterative refinement removes both regularisations from the step.  For local dynamics the matrix is a band, which
-LAPACK's ``pbtrf`` factorises at the speed of dense algebra: n unknowns of bandwidth w cost n w^2 operations.
+LAPACK's ``pbtrf`` factorises at the speed of dense algebra: n unknowns of bandwidth w cost n w^2 operations.  Its
+blocks are small: let linear algebra run in one thread (``OMP_NUM_THREADS=1``), more are slower.
 """
 
 from __future__ import annotations

@@ -101,6 +101,10 @@ class Block:
             values[self.known] = self._factor.solve(known)
         return values
 
+    def __reduce__(self) -> tuple[Any, ...]:
+        """Factorisations cannot be pickled; they are made again where they are needed."""
+        return Block, (self.shaping, self.features, self.shown, self.known, self.discount)
+
     def balance(self, multipliers: Array) -> Array:
         """Change the multipliers (S * A,) of chosen rows so that ``B^T y = 0`` in known states."""
         balanced = multipliers.copy()
@@ -159,6 +163,10 @@ class Cone:
         blocks = tuple(_block(place, *part, int(dim)) for place, part in enumerate(parts))
         object.__setattr__(self, "blocks", blocks)
         object.__setattr__(self, "dim", int(dim))
+
+    def __reduce__(self) -> tuple[Any, ...]:
+        parts = [(b.shaping, b.features, b.shown, b.known, b.discount) for b in self.blocks]
+        return Cone, (*(list(column) for column in (zip(*parts, strict=True) if parts else [[]] * 5)), self.dim)
 
     @cached_property
     def starts(self) -> Indices:

@@ -19,8 +19,8 @@ from scipy import sparse
 from irl_ident.environment import Array, Mask
 from irl_ident.identified.lifted import Cone, Indices
 
-SIMPLEX_ENTRIES = 2_000_000
-"""Up to so many entries a program is solved by the simplex method, above by an interior point."""
+SIMPLEX_UNKNOWNS = 2_000
+"""Up to so many unknowns a program is solved by the simplex method, above by an interior point without crossover."""
 
 NEGLIGIBLE = 1e-12
 """Reduced rows with no entry above this (features have entries of order 1) are rounding of a row of zeros."""
@@ -29,7 +29,8 @@ AUTOMATIC, PRIMAL = 0, 4
 """Simplex strategies of HiGHS: after a change of direction the old basis is still primal feasible."""
 
 TOLERANCE = 1e-10
-"""Feasibility and optimality tolerance, the smallest that HiGHS accepts."""
+INTERIOR_TOLERANCE = 1e-8
+"""Feasibility and optimality tolerance of the simplex method, the smallest HiGHS accepts, and of its interior point."""
 
 
 class SolverFailed(RuntimeError):
@@ -99,7 +100,7 @@ class Program:
         wrapper: Any = highspy.Highs
         solver = wrapper.__new__(wrapper)
         super(wrapper, solver).__init__()  # not Highs.__init__: its callbacks print a banner that no option silences
-        large = self.rows.nnz > SIMPLEX_ENTRIES
+        large = self.rows.shape[1] > SIMPLEX_UNKNOWNS
         for option, value in {
             "output_flag": False,
             "threads": 1,
@@ -108,7 +109,7 @@ class Program:
             "small_matrix_value": 1e-12,
             "primal_feasibility_tolerance": TOLERANCE,
             "dual_feasibility_tolerance": TOLERANCE,
-            "ipm_optimality_tolerance": TOLERANCE,
+            "ipm_optimality_tolerance": INTERIOR_TOLERANCE,
         }.items():
             solver.setOptionValue(option, value)
         solver.passModel(model)
