@@ -6,13 +6,15 @@ import json
 import sys
 from collections.abc import Iterator, Sequence
 from contextlib import contextmanager
-from enum import Enum
+from dataclasses import dataclass
+from enum import StrEnum
 from pathlib import Path
 from typing import Annotated, Any, cast
 
 import numpy as np
 import typer
 from rich.console import Console
+from rich.progress import track
 from rich.table import Table
 
 import irl_ident as ii
@@ -23,7 +25,10 @@ from irl_ident.identified import IdentifiedSet
 from irl_ident.rewards import RewardFamily, StateActionRewards, StateRewards
 
 MOST_RANGES = 40
-"""Intervals of canonical rewards take a linear program for each pair: beyond so many parameters they are left out."""
+"""Intervals of canonical rewards take a linear program for each pair of parameters: up to so many."""
+
+MOST_ROWS = 20
+"""So many intervals are printed, the widest."""
 
 app = typer.Typer(
     name="irl-ident",
@@ -34,14 +39,14 @@ app = typer.Typer(
 )
 
 
-class Rewards(str, Enum):
+class Rewards(StrEnum):
     """Families that need no file."""
 
     state = "state"
     state_action = "state-action"
 
 
-class Assumed(str, Enum):
+class Assumed(StrEnum):
     """Rationalities."""
 
     optimal = "optimal"
@@ -70,24 +75,23 @@ def assess(
     with one_clear_line():
         ident = identified_from(files, rewards, rationality, temperature)
         report = ident.report()
-        consistent = ident.conflict is None
-        pair = ident.farthest_pair() if consistent else None
-        ranges = ranges_of(ident) if consistent else None
-        drawing = drawn(ident, ranges, pair, out) if ranges is not None and pair is not None else None
+        ranges = None if ident.conflict is not None else ranges_of(ident)
+        drawing = None if ranges is None else drawn(ident, ranges, out)
         if as_json:
             print_json(
                 {
                     "report": report.as_dict(),
-                    "parameters": list(ident.family.parameters),
-                    "ranges": None if ranges is None else [[finite(low), finite(high)] for low, high in ranges],
-                    "farthest_pair": None if pair is None else [theta.tolist() for theta in pair],
+                    "parameters": list(parameter_names(ident)),
+                    "unit": None if ranges is None else ranges.unit,
+                    "ranges": None if ranges is None else [[finite(end) for end in row] for row in ranges.intervals],
+                    "farthest_pair": None if ranges is None else [member.tolist() for member in ranges.pair],
                     "figure": drawing,
                 }
             )
             return
         print(report)
-        if ranges is not None and pair is not None:
-            console().print(ranges_table(ident, ranges, pair))
+        if ranges is not None:
+            console().print(ranges_table(ranges))
         if drawing is not None:
             print(f"Drawn in {drawing}")
 
@@ -118,7 +122,7 @@ def next_environment(
         ranked = [
             {
                 "environment": named[i][0],
-                "score": float(scores[i]),
+                "score": max(0.0, float(scores[i])),
                 "behaviours": kinds[i],
                 "tells_farthest_pair_apart": bool(tells[i]),
             }
@@ -129,6 +133,7 @@ def next_environment(
             return
         console().print(ranking_table(ranked, samples))
         print(why(ranked, samples))
+        print(difference(ident, environments[order[0]], labels[order[0]]))
 
 
 def identified_from(
@@ -167,59 +172,88 @@ def read_environments(path: Path) -> list[Environment]:
     return found
 
 
-def ranges_of(ident: IdentifiedSet) -> Array | None:
-    """Certified intervals of canonical rewards, or of the parameters of a soft-optimal agent; None when too many."""
-    if isinstance(ident, ii.identified.OptimalSet):
-        few = ident.family.dim <= MOST_RANGES and not isinstance(ident.family, ii.rewards.LinearRewards)
-        return ident.canonical_ranges() if few else relative_ranges(ident)
-    return relative_ranges(ident)
+@dataclass(frozen=True, eq=False)
+class Ranges:
+    """What each parameter may be, and two members that are far apart, in one unit.
+
+    Attributes
+    ----------
+    unit : str
+    names : tuple of str
+    intervals : array (d, 2)
+    pair : tuple of array (d,)
+    """
+
+    unit: str
+    names: tuple[str, ...]
+    intervals: Array
+    pair: tuple[Array, Array]
 
 
-def relative_ranges(ident: IdentifiedSet) -> Array:
-    """Intervals of each parameter less the mean of all, (d, 2)."""
-    centred = np.eye(ident.family.dim) - 1 / ident.family.dim
-    return np.array([[-ident.support(-row)[0], ident.support(row)[0]] for row in centred])
+def ranges_of(ident: IdentifiedSet) -> Ranges:
+    """Intervals in the unit that says most.
+
+    Canonical rewards for an optimal agent and a family whose parameters are rewards, up to ``MOST_RANGES`` of them;
+    else, for an optimal agent, parameters in the gauge ``|theta|_inf <= 1``, less their mean where constants are free;
+    for a soft-optimal agent, parameters less their mean where constants are free.
+    """
+    family, names = ident.family, parameter_names(ident)
+    pair = ident.farthest_pair()
+    rewards = not isinstance(family, ii.rewards.LinearRewards)
+    if ident.rationality == "optimal" and rewards and family.dim <= MOST_RANGES:
+        return Ranges("canonical reward", names, ident.canonical_ranges(), (canonical(pair[0]), canonical(pair[1])))
+    free = any(a.kind == "constant" for a in ident.ambiguities)
+    directions = np.eye(family.dim) - (1 / family.dim if free else 0)
+    steps = track(directions, console=Console(stderr=True), transient=True, disable=not sys.stderr.isatty())
+    ends = np.array([[-ident.support(-direction)[0], ident.support(direction)[0]] for direction in steps])
+    unit = ("parameter less the mean" if free else "parameter") + (
+        ", largest at most 1" if ident.rationality == "optimal" else ""
+    )
+    return Ranges(unit, names, ends, (directions @ pair[0], directions @ pair[1]))
 
 
-def drawn(ident: IdentifiedSet, ranges: Array, pair: tuple[Array, Array], out: Path) -> str | None:
+def parameter_names(ident: IdentifiedSet) -> tuple[str, ...]:
+    """Names with the states' own names, where all environments agree on them."""
+    family = ident.family
+    states = {tuple(env.states) for env in ident.environments}
+    if isinstance(family, StateRewards) and len(states) == 1:
+        return tuple(f"R({state})" for state in states.pop())
+    return family.parameters
+
+
+def canonical(theta: Array) -> Array:
+    """Least reward 0, greatest 1; constants become 0."""
+    return np.asarray((theta - theta.min()) / (np.ptp(theta) or 1.0))
+
+
+def drawn(ident: IdentifiedSet, ranges: Ranges, out: Path) -> str | None:
     """Draw the intervals and the pair; the path of the picture, or None without matplotlib."""
     try:
         from irl_ident import figures
     except ImportError as error:
         print(f"irl-ident: no picture: {error}", file=sys.stderr)
         return None
+    count = len(ident.environments)
+    title = f"{ident.rationality} agent, {count} environment{'s' * (count != 1)}"
     with figures.style():
-        figure = figures.intervals(ident.family.parameters, ranges, [in_units(ident, theta) for theta in pair])
+        figure = figures.intervals(ranges.names, ranges.intervals, ranges.pair, label=ranges.unit, title=title)
         _, picture = figures.save(figure, out, "assessment")
     return str(picture)
 
 
-def in_units(ident: IdentifiedSet, theta: Array) -> Array:
-    """A member in the units of :func:`ranges_of`."""
-    canonical = (
-        isinstance(ident, ii.identified.OptimalSet)
-        and ident.family.dim <= MOST_RANGES
-        and not isinstance(ident.family, ii.rewards.LinearRewards)
-        and np.ptp(theta) > 0
-    )
-    return (theta - theta.min()) / np.ptp(theta) if canonical else theta - theta.mean()
-
-
-def ranges_table(ident: IdentifiedSet, ranges: Array, pair: tuple[Array, Array]) -> Table:
+def ranges_table(ranges: Ranges) -> Table:
     """Intervals, widest first, beside the two objectives that are farthest apart."""
-    canonical = isinstance(ident, ii.identified.OptimalSet) and ident.family.dim <= MOST_RANGES
-    table = Table(
-        title="What each parameter may be" + (" (canonical: 0 least, 1 most)" if canonical else " (less the mean)")
-    )
+    table = Table(title=f"What each parameter may be ({ranges.unit})")
     for heading in ("parameter", "from", "to", "width", "one objective", "another"):
         table.add_column(heading, justify="left" if heading == "parameter" else "right")
-    one, another = (in_units(ident, theta) for theta in pair)
-    widths = ranges[:, 1] - ranges[:, 0]
-    for j in np.argsort(-widths, kind="stable")[:20]:
-        cells = (*ranges[j], widths[j], one[j], another[j])
-        table.add_row(ident.family.parameters[j], *(f"{value:.3f}" for value in cells))
-    if len(widths) > 20:
-        table.caption = f"the 20 widest of {len(widths)}"
+    widths = ranges.intervals[:, 1] - ranges.intervals[:, 0]
+    for j in np.argsort(-widths, kind="stable")[:MOST_ROWS]:
+        cells = (*ranges.intervals[j], widths[j], ranges.pair[0][j], ranges.pair[1][j])
+        table.add_row(
+            ranges.names[j], *(f"{round(value, 3) + 0.0:.3f}" if np.isfinite(value) else "open" for value in cells)
+        )
+    if len(widths) > MOST_ROWS:
+        table.caption = f"the {MOST_ROWS} widest of {len(widths)}"
     return table
 
 
@@ -240,8 +274,24 @@ def why(ranked: Sequence[dict[str, Any]], samples: int) -> str:
     if best["score"] <= 0:
         return f"No candidate tells any two of {samples} possible objectives apart: other environments are needed."
     return (
-        f"Try {best['environment']}: {samples} objectives drawn from the identified set show {best['behaviours']} different "
-        f"behaviours there, so two of them differ with probability {best['score']:.3f}."
+        f"Try {best['environment']}: {samples} objectives drawn from the identified set show {best['behaviours']} "
+        f"different behaviours there, so two of them differ with probability {best['score']:.3f}."
+    )
+
+
+def difference(ident: IdentifiedSet, env: Environment, labels: Any) -> str:
+    """What the two objectives that are farthest apart do differently in an environment."""
+    if labels[-2] == labels[-1]:
+        return "The two objectives that are farthest apart behave alike there."
+    kind = ii.agents.Optimal if ident.rationality == "optimal" else ii.agents.SoftOptimal
+    one, another = (kind(ident.family, theta).policy(env) for theta in ident.farthest_pair())
+    state = int(np.abs(one - another).sum(axis=1).argmax())
+    first, second = (
+        "/".join(env.actions[a] for a in np.flatnonzero(policy[state] >= policy[state].max() - 1e-9))
+        for policy in (one, another)
+    )
+    return (
+        f"Of the two objectives that are farthest apart, in {env.states[state]} one goes {first}, the other {second}."
     )
 
 
@@ -253,6 +303,9 @@ def one_clear_line() -> Iterator[None]:
     except (ValueError, OSError) as error:
         print(f"irl-ident: {' '.join(str(error).split())}", file=sys.stderr)
         raise typer.Exit(2) from error
+    except KeyboardInterrupt as interrupt:
+        print("irl-ident: interrupted", file=sys.stderr)
+        raise typer.Exit(130) from interrupt
 
 
 def finite(value: float) -> float | None:

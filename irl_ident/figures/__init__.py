@@ -11,6 +11,7 @@ except ImportError as error:
     raise ImportError('figures need matplotlib: pip install "irl-ident[studies]"') from error
 
 from irl_ident.figures.curves import Band, curve_with_band, label_ends, mean_interval
+from irl_ident.figures.intervals import intervals
 from irl_ident.figures.maps import colour_key, grid_map
 from irl_ident.figures.style import COLOURS, DOUBLE, PALETTE, SINGLE, panel_letters, panels, save, style
 
@@ -23,6 +24,7 @@ __all__ = [
     "colour_key",
     "curve_with_band",
     "grid_map",
+    "intervals",
     "label_ends",
     "mean_interval",
     "panel_letters",
