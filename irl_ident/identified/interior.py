@@ -33,7 +33,7 @@ PENALTY = 1e6
 """1 / delta."""
 
 REGULARISATION = 1e-12
-"""rho; a hundred times more after every failure to factorise, up to ``LARGEST_REGULARISATION``."""
+"""rho; a hundred times more after every failure to factorise, up to ``LARGEST_REGULARISATION``, and less again after."""
 
 LARGEST_REGULARISATION = 1e-3
 CORRECTIONS = 3
@@ -144,6 +144,7 @@ def iterates(band: Band, direction: Array) -> Iterator[Iterate]:
             yield _iterate(form, u, y, z, size, value, abs(bound - value))
         weights = y / s
         folded = np.concatenate([weights[:inner], weights[inner : inner + dim] + weights[inner + dim :]])
+        regularisation = max(REGULARISATION, regularisation / 1e4)
         while (solve := band.factor(folded, regularisation)) is None:
             regularisation *= 100
             if regularisation > LARGEST_REGULARISATION:

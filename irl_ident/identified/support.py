@@ -50,7 +50,7 @@ GOAL = 1e-7
 PROMISING = 1e-4
 """Relative gap of an interior point from which on it is worth a certificate."""
 
-PATIENCE = 16
+PATIENCE = 10
 """Certificates in a row that may fail to improve; a quarter of that once the answer is optimal."""
 
 HOPELESS = 1e-4
