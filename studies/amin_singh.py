@@ -281,8 +281,8 @@ def draw(table: pd.DataFrame, summary: Mapping[str, Any]) -> Figure:
         ax.set_yscale("log")
         ax.axhline(part["objectives"] / part["classes"], color="0.6", linewidth=0.6, linestyle=":")
     draw_strategies(diameter, objects, "diameter_upper", "canonical diameter, certified", "identified set, grids")
-    draw_strategies(regret, objects, "regret", "regret / worst regret", "acting on its centre in unseen grids")
-    draw_strategies(box_regret, box, "regret", "regret / worst regret", "acting on its centre in unseen boxes")
+    draw_strategies(regret, objects, "regret", "regret / worst regret", "acting on its centre, new grids")
+    draw_strategies(box_regret, box, "regret", "regret / worst regret", "acting on its centre, new boxes")
     for ax in (regret, box_regret):
         ax.set_yscale("symlog", linthresh=1e-3)
         ax.set_ylim(0)
@@ -312,8 +312,7 @@ def draw_omnipotent(ax: Axes, rows: list[dict[str, Any]]) -> None:
     ax.set(xscale="log", xlabel="precision 1/ε", ylabel="experiments", ylim=(0, None))
     worst = max(row["max_error"] / row["epsilon"] for row in rows)
     ax.set_title(
-        f"any transitions, {rows[0]['states']} states, error ≤ {worst:.2f} ε\n"
-        "dots used, lines limit, open with extremes",
+        f"{rows[0]['states']} states, any transitions, error ≤ {worst:.2f} ε\ndots: used, lines: limit, open: in all",
         fontsize=7,
     )
     figures.label_ends(ax)
