@@ -33,7 +33,7 @@ PENALTY = 1e6
 """1 / delta."""
 
 REGULARISATION = 1e-12
-"""rho; a hundred times more after every failure to factorise, up to ``LARGEST_REGULARISATION``, and less again after."""
+"""rho; a hundred times more after a failure to factorise, up to ``LARGEST_REGULARISATION``, and less again later."""
 
 LARGEST_REGULARISATION = 1e-3
 CORRECTIONS = 3
