@@ -121,7 +121,7 @@ def test_questions_beyond_reach_and_bad_policies_are_refused():
         ThresholdSearch(4, 3, 0.9, 1e-9)
     with pytest.raises(ValueError, match="n_actions: was 1"):
         ThresholdSearch(4, 1, 0.9, 0.1)
-    with pytest.raises(ValueError, match="discount: was 1.0"):
+    with pytest.raises(ValueError, match=r"discount: was 1\.0"):
         ThresholdSearch(4, 2, 1.0, 0.1)
     search = ThresholdSearch(4, 2, 0.9, 0.1)
     with pytest.raises(ValueError, match=r"policy: should have shape \(4, 2\)"):

@@ -86,7 +86,7 @@ def _merged(old: System, new: System) -> System:
 
 
 def _with_twins(env: Environment, features: sparse.csr_array, shown: Mask) -> Mask:
-    """Mark also actions that are the same as a shown one, in successors and features, and all where all are the same."""
+    """Mark also actions that are the same as a shown one, in successors and features, and all where all are."""
     rows = sparse.csr_array(sparse.hstack([env.transitions, features], format="csr"))
     rows.sort_indices()
     numbers: dict[bytes, int] = {}
