@@ -26,7 +26,8 @@ ROOT = Path(__file__).resolve().parents[1]
 REPRODUCIBLE = ("data.parquet", "summary.json", "figure.pdf", "figure.png")
 
 COMMAND = """
-import sys
+import signal, sys
+signal.signal(signal.SIGINT, signal.default_int_handler)  # processes in the background are started without
 sys.path[:0] = sys.argv[1:3]
 import example_study
 from studies import __main__ as command, runner

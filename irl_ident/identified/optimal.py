@@ -143,6 +143,9 @@ class OptimalSet(IdentifiedSet):
         Returns
         -------
         lower, upper : float
+            ``upper`` holds whatever the solver did, by the multipliers that it gave.  ``lower`` is the distance of two
+            rewards that satisfy all constraints up to the solver's feasibility, 1e-9 for small programs; see
+            ``Support.violation``.
         """
         self._require_member()
         if metric == "canonical":
