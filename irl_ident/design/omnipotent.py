@@ -15,13 +15,19 @@ thresholds ``t_1 < ... < t_(A-1)``; u evenly from 1 to ``1 / (1 - g)`` keeps all
 experiment divides every interval by A, and ``ceil(log_A(1 / eps))`` of them reach width eps: the limit, as an
 experiment tells at most log2 A bits of a state.  :class:`Bisection` uses two actions only, as the paper does.
 
-Two actions shown mean that x is the threshold between them, up to the agent's own tolerance for ties: a share ``ties``
-of the range of Q blurs thresholds by ``ties (A - 1) / (g (1 - g))``.
+Two actions shown mean that x is the threshold between them, up to the agent's own tolerance for ties.  Where action i
+is optimal, action j falls short of it by ``(u_i x + c_i - u_j x - c_j) / u_j``, which for neighbours is at least
+``g / (A - 1)`` times the distance from x to their threshold, while Q ranges over at most ``1 / (1 - g)``.  So an agent
+that ties actions within a share ``TIES`` of the range of Q blurs thresholds by ``TIES (A - 1) / (g (1 - g))``, and no
+epsilon below four times that is promised.  The same tolerance lets states whose rewards differ by that share pass for
+equal.  (A planner also rounds: where a constant exceeds the range of the reward by more than some 1e4, its rounding
+blurs more than this.)
 """
 
 from __future__ import annotations
 
 from dataclasses import dataclass, field, replace
+from functools import cached_property
 from typing import Any, Protocol
 
 import numpy as np
@@ -30,6 +36,7 @@ from scipy import sparse
 
 from irl_ident.design.extremes import Extremes
 from irl_ident.environment import Array, Environment, Mask
+from irl_ident.transitions import checked_floats
 
 TIES = 1e-8
 """The agent shows actions as equally good when they are within this share of the range of Q."""
@@ -67,7 +74,8 @@ class ThresholdSearch:
     Raises
     ------
     ValueError
-        For values out of range, or an epsilon that the agent's tolerance for ties puts out of reach.
+        For values out of range, an epsilon that the agent's tolerance for ties puts out of reach, or a policy that no
+        reward on states explains.
 
     Examples
     --------
@@ -89,11 +97,13 @@ class ThresholdSearch:
 
     def __post_init__(self) -> None:
         for argument in ("n_states", "n_actions"):
-            if getattr(self, argument) < 2:
-                raise ValueError(f"{argument}: was {getattr(self, argument)!r}, should be at least 2")
+            count = getattr(self, argument)
+            if not isinstance(count, int | np.integer) or count < 2:
+                raise ValueError(f"{argument}: was {count!r}, should be a whole number, at least 2")
         for argument in ("discount", "epsilon"):
-            if not 0 < getattr(self, argument) < 1:
-                raise ValueError(f"{argument}: was {getattr(self, argument)!r}, should be between 0 and 1")
+            share = getattr(self, argument)
+            if not isinstance(share, float | np.floating) or not 0 < share < 1:
+                raise ValueError(f"{argument}: was {share!r}, should be between 0 and 1")
         if self.epsilon < 4 * self.blur:
             raise ValueError(
                 f"epsilon: was {self.epsilon!r}, should be at least {4 * self.blur:.1e}: at discount {self.discount!r} "
@@ -122,6 +132,21 @@ class ThresholdSearch:
         return count
 
     @property
+    def best(self) -> int | None:
+        """The state of canonical value 1, once it is known."""
+        return self.extremes.best[0] if len(self.extremes.best) == 1 else None
+
+    @property
+    def worst(self) -> int | None:
+        """The state of canonical value 0, once it is known."""
+        return self.extremes.worst[0] if len(self.extremes.worst) == 1 else None
+
+    @property
+    def experiments(self) -> dict[str, int]:
+        """Experiments so far, by phase: ``"extremes"`` and ``"thresholds"``."""
+        return {"extremes": self.extremes.rounds, "thresholds": self.searched}
+
+    @property
     def constant(self) -> bool:
         """Whether all states were found to be worth the same, so that there is no canonical form."""
         return self.extremes.done and self.extremes.tied
@@ -138,24 +163,27 @@ class ThresholdSearch:
         return self.lower[:, None] + (self.upper - self.lower)[:, None] * shares
 
     def ask(self) -> Environment:
-        """The next environment."""
+        """The next environment, the same until :meth:`tell`."""
         if self.done:
             raise ValueError("the search is done: there is nothing to ask")
+        return self._experiment
+
+    @cached_property
+    def _experiment(self) -> Environment:
         rows = np.zeros((self.n_states, self.n_actions, self.n_states))
         states = np.arange(self.n_states)
         rows[states, :, states] = 1
         if not self.extremes.done:
             for asker, question in self.extremes.plan().items():
-                rows[asker] = question.rows(asker, self.n_states, self.n_actions)
+                rows[asker] = question.rows(self.n_states, self.n_actions)
         else:
-            (best,), (worst,) = self.extremes.best, self.extremes.worst
-            asking = (states != best) & (states != worst)
-            stay, up = self._probabilities()
-            spread = np.arange(self.n_actions) % self.arms
+            asking = states[(states != self.best) & (states != self.worst)]
+            spare = np.arange(self.n_actions) % self.arms
+            stay, up = (chances[asking][:, spare] for chances in self._probabilities())
             rows[asking] = 0
-            rows[asking, :, best] = up[asking][:, spread]
-            rows[asking, :, worst] = np.maximum(1 - stay - up, 0)[asking][:, spread]
-            rows[states[asking], :, states[asking]] += stay[asking][:, spread]
+            rows[asking, :, self.best] = up
+            rows[asking, :, self.worst] = np.maximum(1 - stay - up, 0)
+            rows[asking, :, asking] = stay
         return Environment(sparse.csr_array(rows.reshape(-1, self.n_states)), self.discount)
 
     def _probabilities(self) -> tuple[Array, Array]:
@@ -167,22 +195,47 @@ class ThresholdSearch:
         up = intercepts * (1 - self.discount) / (self.discount * worth)
         return stay, np.clip(up, 0, 1 - stay)
 
-    def tell(self, policy: npt.ArrayLike) -> ThresholdSearch:
-        """The search after the policy (S, A) that was seen in the environment of :meth:`ask`."""
-        given = np.asarray(policy, dtype=float)
+    def tell(self, env: Environment, policy: npt.ArrayLike) -> ThresholdSearch:
+        """The search after an experiment.
+
+        Parameters
+        ----------
+        env : Environment
+            As :meth:`ask` gave it.
+        policy : array (S, A)
+            What was seen there: the actions of positive probability are all that are optimal.
+
+        Raises
+        ------
+        ValueError
+            For another environment, for what is no policy, and where no reward on states has such optimal actions.
+        """
+        if env.digest != self.ask().digest:
+            raise ValueError(f"env: was {env!r}, should be the environment that this search asked for")
+        shown = self._checked(policy) > 0
+        if self.extremes.done:
+            lower, upper = self._narrowed(shown)
+            return self._with(lower=lower, upper=upper, searched=self.searched + 1)
+        after = self.extremes.after(self.extremes.plan(), shown)
+        if not after.best or not after.worst:
+            raise ValueError("policy: contradicts itself or what was seen before: every state was found not to be best")
+        lower, upper = self.lower.copy(), self.upper.copy()
+        if after.done:
+            lower[after.best[0]], upper[after.worst[0]] = 1, 0
+        return self._with(extremes=after, lower=lower, upper=upper)
+
+    def _checked(self, policy: npt.ArrayLike) -> Array:
+        given = checked_floats("policy", policy)
         if given.shape != (self.n_states, self.n_actions):
             raise ValueError(f"policy: should have shape ({self.n_states}, {self.n_actions}), was {given.shape}")
-        if not np.isfinite(given).all() or not (given > 0).any(axis=1).all():
-            raise ValueError("policy: should have finite probabilities and an optimal action in every state")
-        if not self.extremes.done:
-            after = self.extremes.after(self.extremes.plan(), given > 0)
-            if not after.done:
-                return self._with(extremes=after)
-            lower, upper = self.lower.copy(), self.upper.copy()
-            lower[after.best[0]], upper[after.worst[0]] = 1, 0
-            return self._with(extremes=after, lower=lower, upper=upper)
-        lower, upper = self._narrowed(given > 0)
-        return self._with(lower=lower, upper=upper, searched=self.searched + 1)
+        wrong = ~(given >= 0) | ~np.isfinite(given)
+        if wrong.any():
+            state, action = (int(i) for i in np.argwhere(wrong)[0])
+            raise ValueError(f"policy[{state}, {action}] is {float(given[state, action])!r}: should be a probability")
+        if not (given > 0).any(axis=1).all():
+            state = int(np.argmin((given > 0).any(axis=1)))
+            raise ValueError(f"policy[{state}] shows no action: at least one is optimal in every state")
+        return given
 
     def _narrowed(self, shown: Mask) -> tuple[Array, Array]:
         """The intervals that the shown actions leave; spare actions repeat the others and tell nothing."""
@@ -195,6 +248,10 @@ class ThresholdSearch:
         upper = np.minimum(self.upper, edges[states, first + 1] + tied)
         known = [self.extremes.best[0], self.extremes.worst[0]]
         lower[known], upper[known] = self.lower[known], self.upper[known]
+        if (lower > upper).any() or not own.any(axis=1).all():
+            state = int(np.argmax((lower > upper) | ~own.any(axis=1)))
+            actions = np.flatnonzero(shown[state]).tolist()
+            raise ValueError(f"policy[{state}] shows actions {actions}: no reward on states has exactly these optimal")
         return lower, upper
 
     def _with(self, **changes: Any) -> ThresholdSearch:
@@ -258,7 +315,8 @@ def locate(agent: Behaves, search: ThresholdSearch) -> Located:
     rounds: list[dict[str, Any]] = []
     while not search.done:
         phase = "thresholds" if search.extremes.done else "extremes"
-        search = search.tell(agent.policy(search.ask()))
+        env = search.ask()
+        search = search.tell(env, agent.policy(env))
         rounds.append(
             {
                 "experiment": len(rounds) + 1,
