@@ -58,6 +58,12 @@ from irl_ident.environment import Array, Mask
 GREEDY_SIZE, GREEDY_TRIES = 40, 8
 """Up to so many candidates so many greedy coverings are tried; beyond, only blocks of half the arms, two at a time."""
 
+LENDING_STATES = 200
+"""Up to so many states it is worked out how many should ask at first; more are paired."""
+
+MOST_LEFT = 0.8
+"""First experiments that leave more candidates for either end than this share of the states are not looked into."""
+
 
 @dataclass(frozen=True)
 class Question:
@@ -324,8 +330,10 @@ def _openings(n_states: int, arms: int) -> dict[int | None, int]:
     }
     if None not in own_askers(n_states, arms):
         counts[None] = 1 + _rounds(n_states, arms, 0, 1, n_states - 1)
-    for lent in range(1, min(half, n_states - 2) + 1):
+    for lent in range(1, min(half, n_states - 2) + 1) if n_states <= LENDING_STATES else ():
         above, below = shares(n_states - lent, n_states - lent, lent, arms, own=False)
+        if lent + max(above, below) > MOST_LEFT * n_states:
+            continue
         doubtful = range(max(0, above + below - n_states + lent), min(above, below) + 1)
         counts[lent] = 1 + max(_rounds(n_states, arms, lent + y, above - y, below - y) for y in doubtful)
     return counts
