@@ -8,7 +8,7 @@ from typing import TYPE_CHECKING, Any
 __version__ = "0.1.0"
 
 if TYPE_CHECKING:
-    from irl_ident import agents, builders, design, evidence, figures, identified, planning, rewards
+    from irl_ident import agents, builders, design, evidence, figures, identified, planning, rewards, solvers
     from irl_ident.environment import Environment
     from irl_ident.identified import assess, identify
 
@@ -17,7 +17,7 @@ _NAMES = {
     "identify": "irl_ident.identified",
     "assess": "irl_ident.identified",
 }
-_ROOMS = {"agents", "builders", "design", "evidence", "figures", "identified", "planning", "rewards"}
+_ROOMS = {"agents", "builders", "design", "evidence", "figures", "identified", "planning", "rewards", "solvers"}
 
 __all__ = [
     "Environment",
@@ -31,6 +31,7 @@ __all__ = [
     "identify",
     "planning",
     "rewards",
+    "solvers",
 ]
 
 
