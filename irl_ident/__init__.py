@@ -8,7 +8,18 @@ from typing import TYPE_CHECKING, Any
 __version__ = "0.1.0"
 
 if TYPE_CHECKING:
-    from irl_ident import agents, builders, design, evidence, figures, identified, planning, rewards, solvers
+    from irl_ident import (
+        agents,
+        builders,
+        conformance,
+        design,
+        evidence,
+        figures,
+        identified,
+        planning,
+        rewards,
+        solvers,
+    )
     from irl_ident.environment import Environment
     from irl_ident.identified import assess, identify
 
@@ -17,13 +28,25 @@ _NAMES = {
     "identify": "irl_ident.identified",
     "assess": "irl_ident.identified",
 }
-_ROOMS = {"agents", "builders", "design", "evidence", "figures", "identified", "planning", "rewards", "solvers"}
+_ROOMS = {
+    "agents",
+    "builders",
+    "conformance",
+    "design",
+    "evidence",
+    "figures",
+    "identified",
+    "planning",
+    "rewards",
+    "solvers",
+}
 
 __all__ = [
     "Environment",
     "agents",
     "assess",
     "builders",
+    "conformance",
     "design",
     "evidence",
     "figures",

@@ -207,6 +207,36 @@ def relabel(
     )
 
 
+def discounted(env: Environment, discount: float) -> Environment:
+    """``env`` with another discount.
+
+    >>> discounted(random_environment(3, 2, 0.9, seed=0), 0.5).discount
+    0.5
+    """
+    return Environment(env.transitions, discount, env.initial, states=env.states, actions=env.actions)
+
+
+def blended(env: Environment, other: Environment, share: float) -> Environment:
+    """``env`` with a ``share`` of the transitions of ``other``: ``(1 - share) T + share T'``.
+
+    Parameters
+    ----------
+    env, other : Environment
+        With as many states and actions; discount, initial distribution and names are those of ``env``.
+    share : float
+        In [0, 1].
+    """
+    if env.transitions.shape != other.transitions.shape:
+        raise ValueError(
+            f"other: has {other.n_states} states and {other.n_actions} actions, should have {env.n_states} and "
+            f"{env.n_actions} as env"
+        )
+    if not 0 <= share <= 1:
+        raise ValueError(f"share: was {share!r}, should be in [0, 1]")
+    rows = sparse.csr_array((1 - share) * env.transitions + share * other.transitions)
+    return Environment(rows, env.discount, env.initial, states=env.states, actions=env.actions)
+
+
 def _cells(text: str) -> npt.NDArray[np.str_]:
     """Characters of a map, (rows, columns)."""
     lines = text.strip("\n").split("\n")

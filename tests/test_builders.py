@@ -206,3 +206,22 @@ def test_only_permutations_relabel(order):
     for argument in ("states", "actions"):
         with pytest.raises(ValueError, match=rf"{argument}: should be a permutation of range\(3\), was"):
             builders.relabel(env, **{argument: order})
+
+
+def test_another_discount_changes_nothing_else():
+    env = random_environment(4, 2, 0.9, seed=1)
+    assert builders.discounted(env, 0.9).digest == env.digest
+    np.testing.assert_array_equal(builders.discounted(env, 0.3).dense(), env.dense())
+
+
+def test_blends_are_convex_combinations():
+    one, other = (random_environment(4, 2, 0.9, seed=seed) for seed in (1, 2))
+    blend = builders.blended(one, other, 0.25)
+    np.testing.assert_allclose(blend.dense(), 0.75 * one.dense() + 0.25 * other.dense(), rtol=0, atol=1e-15)
+    assert builders.blended(one, other, 0.0).digest == one.digest
+
+
+@pytest.mark.parametrize(("states", "share", "named"), [(5, 0.5, "other"), (4, 1.5, "share"), (4, np.nan, "share")])
+def test_blends_need_environments_of_one_size_and_a_share(states, share, named):
+    with pytest.raises(ValueError, match=named):
+        builders.blended(random_environment(4, 2, 0.9, seed=1), random_environment(states, 2, 0.9, seed=2), share)

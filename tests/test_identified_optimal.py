@@ -306,3 +306,17 @@ def test_before_any_evidence_everything_is_possible():
 def test_bad_input_gets_one_clear_error(call, message):
     with pytest.raises(ValueError, match=message):
         call(random_environment(0, 3, 2))
+
+
+def test_the_centre_is_a_member_when_states_were_not_observed():
+    env = random_environment(3, 6, 3)
+    family = ii.rewards.StateRewards(6)
+    policy = ii.agents.Optimal(family, np.random.default_rng(3).uniform(-1, 1, 6)).policy(env)
+    policy[3:] = 0
+    ident = ii.identify([(env, ii.evidence.Policy(policy))], family)
+    middle = ident.center()
+    assert np.abs(middle).max() <= 1 + 1e-9
+    for seed in range(20):
+        direction = np.random.default_rng(seed).standard_normal(6)
+        value, _ = ident.support(direction)
+        assert direction @ middle <= value + 1e-9

@@ -180,8 +180,8 @@ def hull(constraints: Constraints) -> Hull:
     return Hull(basis, values, implicit, tightness, span)
 
 
-def center(constraints: Constraints, implicit: Mask) -> Array:
-    """The unknowns with the largest least slack under ``|theta|_inf <= 1``; 0 when no inequality can be strict."""
+def center(constraints: Constraints, implicit: Mask, largest: Array) -> Array:
+    """The unknowns with the largest least slack under ``|x_j| <= largest_j``; 0 when no inequality can be strict."""
     free = constraints.at_least[~implicit]
     if free.shape[0] == 0:
         return np.zeros(constraints.unknowns)
@@ -190,8 +190,7 @@ def center(constraints: Constraints, implicit: Mask) -> Array:
     padded = sparse.csr_array(sparse.hstack([equations, sparse.csr_array((equations.shape[0], 1))], format="csr"))
     cost = np.zeros(constraints.unknowns + 1)
     cost[-1] = -1
-    box = np.full(cost.size, np.inf)
-    box[: constraints.dim] = 1
+    box = np.append(largest, np.inf)
     lower = -box
     lower[-1] = 0
     return solve(cost, with_margin, padded, lower, box)[:-1]

@@ -199,12 +199,12 @@ class OptimalSet(IdentifiedSet):
         if not self.systems:
             return np.random.default_rng(seed).uniform(-1, 1, (n, self.family.dim))
         span, rows = self.hull.span, self.constraints.at_least[~self.hull.implicit]
-        largest = np.concatenate([np.ones(self.family.dim), self._hidden_bounds()])
+        largest = self._box()
         box = np.vstack([span, -span]) / np.concatenate([largest, largest])[:, None]
         kept = np.linalg.norm(box, axis=1) > RANK_TOLERANCE
         faces = np.vstack([-(rows @ span), box[kept]])
         bounds = np.concatenate([np.zeros(rows.shape[0]), np.ones(int(kept.sum()))])
-        inside = span.T @ (0.5 * hulls.center(self.constraints, self.hull.implicit))
+        inside = span.T @ (0.5 * hulls.center(self.constraints, self.hull.implicit, largest))
         if span.shape[1] == 0:
             return np.zeros((n, self.family.dim))
         return hit_and_run(faces, bounds, inside, n, seed) @ span[: self.family.dim].T
@@ -212,23 +212,31 @@ class OptimalSet(IdentifiedSet):
     def center(self) -> Array:
         """The member with the largest least advantage gap (scaled rows) under ``|theta|_inf <= 1``, (d,).
 
-        0 when no action is known to be worse than another.
+        Values of states without observation are bounded by twice what a reward in the gauge can make them.  0 when no
+        action is known to be worse than another.
         """
         self._require_member()
-        return hulls.center(self.constraints, self.hull.implicit)[: self.family.dim]
+        return hulls.center(self.constraints, self.hull.implicit, self._box())[: self.family.dim]
 
     def _require_member(self) -> None:
         if self.conflict is not None:
             raise ContradictoryEvidence(self.conflict)
 
+    def _box(self) -> Array:
+        """The gauge: bounds on all unknowns."""
+        return np.concatenate([np.ones(self.family.dim), self._hidden_bounds()])
+
     def _hidden_bounds(self) -> Array:
         """Bounds on the further unknowns: twice the largest value that a reward in the gauge can have."""
+        hidden = self.constraints.unknowns - self.family.dim
+        if hidden == 0:
+            return np.zeros(0)
         longest = 1.0
         for system in self.systems:
             env = system.env
             ones = np.ones((env.n_states, env.n_actions)) * abs(system.features).sum(axis=1).max()
             longest = max(longest, float(np.abs(planning.optimal(env, ones).values).max()))
-        return np.full(self.constraints.unknowns - self.family.dim, 2 * longest)
+        return np.full(hidden, 2 * longest)
 
     def _report(self) -> Report:
         hull = self.hull
