@@ -10,6 +10,7 @@ from scipy import sparse, stats
 
 from irl_ident import Environment, agents, evidence, rewards
 from irl_ident.agents.rollouts import Rows, rollout
+from irl_ident.conformance import delays
 
 
 def random_environment(seed: int, n_states: int = 4, n_actions: int = 3, discount: float = 0.8) -> Environment:
@@ -26,6 +27,7 @@ def all_agents(fam: rewards.RewardFamily, theta: Any) -> list[agents.KnownAgent]
         agents.Boltzmann(fam, theta, temperature=0.5),
         agents.Noisy(fam, theta, epsilon=0.3),
         agents.ShortSighted(fam, theta, horizon=2),
+        agents.Hyperbolic(fam, theta, k=0.5, horizon=3),
     ]
 
 
@@ -228,6 +230,26 @@ def test_draws_stay_on_the_support(seed: int) -> None:
     assert (matrix[rows, drawn] > 0).all()
 
 
+@pytest.mark.parametrize("k", [0.1, 0.5, 2.0])
+def test_hyperbolic_agents_weigh_a_reward_in_t_steps_by_one_over_one_plus_kt(k: float) -> None:
+    horizon = 30
+    env, family = delays(0.5)
+    weights = 1 / (1 + k * np.arange(horizon))
+    now = weights[1:].sum()
+    for worth in (1.1, 1.5, 3.0):
+        waits = np.array([worth * weights[delay + 1 :].sum() > now for delay in range(1, 9)])
+        policy = agents.Hyperbolic(family, np.array([1.0, worth]), k, horizon).policy(env)
+        np.testing.assert_array_equal(policy[:8, 1] == 1, waits)
+
+
+def test_hyperbolic_agents_that_look_one_step_ahead_are_greedy() -> None:
+    env = random_environment(1)
+    fam = rewards.StateActionRewards(4, 3)
+    theta = np.random.default_rng(2).standard_normal(12)
+    expected = agents.ShortSighted(fam, theta, 1).policy(env)
+    np.testing.assert_array_equal(agents.Hyperbolic(fam, theta, 3.0, 1).policy(env), expected)
+
+
 class TestFaults:
     @pytest.mark.parametrize(
         ("kind", "setting", "fault"),
@@ -240,6 +262,8 @@ class TestFaults:
             (agents.Noisy, {"epsilon": np.nan}, "epsilon: was nan"),
             (agents.ShortSighted, {"horizon": 0}, "horizon: was 0, should be a whole number of at least 1"),
             (agents.ShortSighted, {"horizon": 1.5}, "horizon: was 1.5"),
+            (agents.Hyperbolic, {"k": -1.0, "horizon": 3}, "k: was -1.0"),
+            (agents.Hyperbolic, {"k": 1.0, "horizon": 0}, "horizon: was 0"),
             (agents.Optimal, {"theta": [1.0, 2.0]}, r"theta: should have shape \(4,\), was \(2,\)"),
             (agents.Optimal, {"theta": [1.0, np.nan, 0, 0]}, r"theta\[1\] is nan"),
         ],

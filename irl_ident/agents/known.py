@@ -10,6 +10,8 @@ With ``r = family.reward(env, theta)``, ``Q`` its optimal state-action values, `
                        (Ramachandran & Amir 2007)
 :class:`Noisy`         ``(1 - epsilon)`` times Optimal's, plus ``epsilon / A``
 :class:`ShortSighted`  optimal for the first step of the next ``horizon`` steps, planned afresh at every step
+:class:`Hyperbolic`    the same with a reward in t steps weighted by ``1 / (1 + k t)``, whatever the discount of the
+                       environment: plans that it will not keep (Ainslie 1975; "naive" in O'Donoghue & Rabin 1999)
 =====================  ===============================================================================================
 """
 
@@ -159,6 +161,39 @@ class ShortSighted(KnownAgent):
 
     def policy(self, env: Environment) -> Array:  # noqa: D102
         return _evenly_optimal(planning.bounded_horizon(env, self.mesa_objective(env), int(self.horizon)))
+
+
+@dataclass(frozen=True, eq=False)
+class Hyperbolic(KnownAgent):
+    """An agent that values a reward in t steps at ``1 / (1 + k t)`` of it, and plans afresh at every step.
+
+    Parameters
+    ----------
+    family : RewardFamily
+    theta : array (d,)
+    k : float
+        At least 0; 0 weighs all steps the same.
+    horizon : int
+        Number of steps that it looks ahead, at least 1.
+    """
+
+    k: float
+    horizon: int
+
+    def __post_init__(self) -> None:
+        super().__post_init__()
+        if not (np.isfinite(self.k) and self.k >= 0):
+            raise ValueError(f"k: was {self.k!r}, should be finite and at least 0")
+        if self.horizon != int(self.horizon) or self.horizon < 1:
+            raise ValueError(f"horizon: was {self.horizon!r}, should be a whole number of at least 1")
+
+    def policy(self, env: Environment) -> Array:  # noqa: D102
+        reward = self.mesa_objective(env)
+        to_come = np.zeros(env.n_states)
+        for step in range(self.horizon - 1, -1, -1):
+            q = reward / (1 + self.k * step) + (env.transitions @ to_come).reshape(reward.shape)
+            to_come = q.max(axis=1)
+        return _evenly_optimal(q)
 
 
 def _evenly_optimal(q: Array) -> Array:
