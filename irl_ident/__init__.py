@@ -13,6 +13,7 @@ if TYPE_CHECKING:
         builders,
         conformance,
         design,
+        distances,
         evidence,
         figures,
         identified,
@@ -22,17 +23,20 @@ if TYPE_CHECKING:
     )
     from irl_ident.environment import Environment
     from irl_ident.identified import assess, identify
+    from irl_ident.scoring import score
 
 _NAMES = {
     "Environment": "irl_ident.environment",
     "identify": "irl_ident.identified",
     "assess": "irl_ident.identified",
+    "score": "irl_ident.scoring",
 }
 _ROOMS = {
     "agents",
     "builders",
     "conformance",
     "design",
+    "distances",
     "evidence",
     "figures",
     "identified",
@@ -48,12 +52,14 @@ __all__ = [
     "builders",
     "conformance",
     "design",
+    "distances",
     "evidence",
     "figures",
     "identified",
     "identify",
     "planning",
     "rewards",
+    "score",
     "solvers",
 ]
 

@@ -1,0 +1,207 @@
+"""What a policy loses, and what is lost by optimising one reward where another one counts.
+
+With ``J(pi) = mu . V_pi`` for the initial distribution ``mu`` of the environment,
+
+    loss(pi) = max J - J(pi) = sum x_pi(s, a) (V*(s) - Q*(s, a)),        regret(pi) = loss(pi) / (max J - min J),
+
+x_pi the occupancy of pi (Kakade & Langford 2002, lemma 6.1): a sum of terms >= 0, so that no digits cancel.
+
+A reward can have many optimal policies, and they need not be worth the same under another reward.  All of them keep to
+the optimal actions of the first in the states that they visit, so the best and the worst of them are found by planning
+the second reward in the environment that has these actions only: exact, not by sampling ties.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Iterable
+from dataclasses import dataclass
+from typing import Protocol, TypeAlias
+
+import numpy as np
+import numpy.typing as npt
+from scipy import sparse
+
+from irl_ident import planning
+from irl_ident.distances.vectors import size
+from irl_ident.environment import Array, Environment, Mask
+from irl_ident.planning.checks import finite, reward_on
+
+RewardMap: TypeAlias = Callable[[Environment], Array]
+"""An objective: its reward (S, A) in any environment, as ``estimate.reward`` and ``agent.mesa_objective`` are."""
+FLAT = 1e-11
+"""A range of returns below this share of their size is rounding: all policies are worth the same."""
+
+
+class Behaviour(Protocol):
+    """Anything that has a policy in every environment: agents, and estimates of them."""
+
+    def policy(self, env: Environment) -> Array:
+        """Probabilities of the actions in each state of ``env``, (S, A)."""
+        ...
+
+
+@dataclass(frozen=True)
+class OptimisedRegret:
+    """Regret of the optimal policies of one reward, judged by another.
+
+    Attributes
+    ----------
+    even : float
+        Of the policy that takes all optimal actions, each as often.
+    least, most : float
+        Of the best and the worst optimal policy.
+    """
+
+    even: float
+    least: float
+    most: float
+
+    def __str__(self) -> str:
+        if self.most - self.least < 5e-5:
+            return f"{self.even:.4f}"
+        return f"{self.even:.4f} (from {self.least:.4f} to {self.most:.4f} among its optimal policies)"
+
+
+@dataclass(frozen=True)
+class RewardResultGap:
+    """Return lost, under the base objective, by an agent that pursues something else.
+
+    Attributes
+    ----------
+    loss : float
+        ``max J - J(pi)``, at least 0, in units of the base objective.
+    regret : float
+        The same as a share of ``max J - min J``, in [0, 1].
+    """
+
+    loss: float
+    regret: float
+
+
+def loss(env: Environment, reward: npt.ArrayLike, policy: npt.ArrayLike) -> float:
+    """Return that ``policy`` loses against an optimal one, from the initial distribution.
+
+    Parameters
+    ----------
+    env : Environment
+    reward : array (S, A)
+    policy : array (S, A)
+        Probabilities of actions.
+
+    Returns
+    -------
+    float
+        ``max J - J(policy)``, at least 0.
+    """
+    q = planning.optimal(env, reward).q
+    return float((planning.occupancy(env, policy) * (q.max(axis=1, keepdims=True) - q)).sum())
+
+
+def regret(env: Environment, reward: npt.ArrayLike, policy: npt.ArrayLike) -> float:
+    """Loss of ``policy`` as a share of the range of returns.
+
+    Parameters
+    ----------
+    env : Environment
+    reward : array (S, A)
+    policy : array (S, A)
+        Probabilities of actions.
+
+    Returns
+    -------
+    float
+        ``(max J - J(policy)) / (max J - min J)``, in [0, 1]; 0 where all policies are worth the same.
+    """
+    return _share(loss(env, reward, policy), _range(env, reward_on(env, reward)))
+
+
+def optimised_regret(optimised: npt.ArrayLike, truth: npt.ArrayLike, env: Environment) -> OptimisedRegret:
+    """Regret, judged by ``truth``, of optimising ``optimised``.
+
+    Parameters
+    ----------
+    optimised, truth : array (S, A)
+        Finite rewards.
+    env : Environment
+
+    Returns
+    -------
+    OptimisedRegret
+        Actions are optimal within the tolerance of :func:`irl_ident.planning.optimal_actions`.
+    """
+    shape = (env.n_states, env.n_actions)
+    chosen = finite("optimised", optimised, shape, "(S, A)")
+    real = finite("truth", truth, shape, "(S, A)")
+    marked = planning.optimal_actions(planning.optimal(env, chosen).q)
+    span = _range(env, real)
+    best, worst = _within(env, marked, real), _within(env, marked, -real)
+    return OptimisedRegret(
+        *(_share(loss(env, real, policy), span) for policy in (planning.uniform_over(marked), best, worst))
+    )
+
+
+def transfer_regret(
+    optimised: RewardMap, truth: RewardMap, environments: Iterable[Environment]
+) -> tuple[OptimisedRegret, ...]:
+    """Regret of optimising a reward in environments other than those that it comes from.
+
+    Parameters
+    ----------
+    optimised, truth : callable
+        From an environment to a reward (S, A): ``estimate.reward``, ``agent.mesa_objective``.
+    environments : iterable of Environment
+
+    Returns
+    -------
+    tuple of OptimisedRegret
+        One for each environment, in order.
+    """
+    for name, given in (("optimised", optimised), ("truth", truth)):
+        if not callable(given):
+            raise ValueError(
+                f"{name}: should map environments to rewards, as estimate.reward does, was {type(given).__name__}"
+            )
+    return tuple(optimised_regret(optimised(env), truth(env), env) for env in environments)
+
+
+def reward_result_gap(agent: Behaviour, base_objective: npt.ArrayLike, env: Environment) -> RewardResultGap:
+    """Return lost in ``env``, under the base objective, by what ``agent`` does there.
+
+    Parameters
+    ----------
+    agent : Agent or Estimate
+        Anything with ``policy(env)``; an :class:`irl_ident.agents.Optimal` one with ties takes them evenly.
+    base_objective : array (S, A)
+    env : Environment
+
+    Returns
+    -------
+    RewardResultGap
+    """
+    base = finite("base_objective", base_objective, (env.n_states, env.n_actions), "(S, A)")
+    lost = loss(env, base, agent.policy(env))
+    return RewardResultGap(lost, _share(lost, _range(env, base)))
+
+
+def _range(env: Environment, reward: Array) -> float:
+    """``max J - min J``; 0 where it is rounding."""
+    highest, lowest = planning.optimal(env, reward).values, -planning.optimal(env, -reward).values
+    span = float(env.initial @ (highest - lowest))
+    return span if span > FLAT * (size(highest) + size(lowest)) else 0.0
+
+
+def _share(lost: float, span: float) -> float:
+    return min(1.0, lost / span) if span > 0 else 0.0
+
+
+def _within(env: Environment, marked: Mask, reward: Array) -> Array:
+    """A deterministic policy, optimal for ``reward`` among those that keep to the marked actions."""
+    first = np.argmax(marked, axis=1)
+    source = np.where(marked, np.arange(env.n_actions), first[:, None])
+    rows = (np.arange(env.n_states)[:, None] * env.n_actions + source).ravel()
+    restricted = Environment(sparse.csr_array(env.transitions[rows]), env.discount, env.initial)
+    q = planning.optimal(restricted, np.take_along_axis(reward, source, axis=1)).q
+    each = np.arange(env.n_states)
+    policy = np.zeros(reward.shape)
+    policy[each, source[each, q.argmax(axis=1)]] = 1
+    return policy

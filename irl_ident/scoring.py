@@ -1,0 +1,160 @@
+"""The only place that compares an estimate with the truth.
+
+Everything else in the library sees evidence; :func:`score` is told the agent itself, with the mesa-objective that it
+pursues.  It puts side by side how far the estimated reward is from the true one (:mod:`irl_ident.distances`), what is
+lost by optimising it, and how far the predicted behaviour is from the real one:
+
+    distance of policies = sum_s x(s) / (sum x) * 1/2 sum_a |pi^(a|s) - pi(a|s)|,
+
+x the occupancy of the agent's own policy pi, so that states where the agent never is do not count.
+"""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+
+import numpy as np
+import numpy.typing as npt
+
+from irl_ident import distances, planning
+from irl_ident.agents.base import Agent
+from irl_ident.distances import OptimisedRegret, RewardResultGap
+from irl_ident.distances.vectors import reward_of
+from irl_ident.environment import Array, Environment
+from irl_ident.planning.checks import policy_on
+from irl_ident.solvers.base import Estimate, NoReward
+
+DYNAMICS_BLIND = "EPIC does not see dynamics: it can tell apart rewards that are the same objective here; prefer STARC"
+UNSOUND = (
+    "EPIC is not sound here, where transitions are stochastic: it can be near 1 for the same objective and near 0 for "
+    "opposite ones; prefer STARC"
+)
+
+
+@dataclass(frozen=True)
+class Score:
+    """An estimate against the truth in one environment.
+
+    Attributes
+    ----------
+    starc, starc_minimal : float or None
+        STARC distance of the estimated reward from the mesa-objective, in [0, 2], in the canonical forms ``"val"``
+        (uniform policy) and ``"minimal"``.  This and the next three are None for estimates without a reward.
+    epic, dard : float or None
+        In [0, 1], under uniform coverage.
+    regret : OptimisedRegret or None
+        Of optimising the estimated reward, judged by the mesa-objective.
+    policy_regret : float
+        Of the estimate's own policy, judged by the mesa-objective, in [0, 1].
+    policy_distance : float
+        Mean total variation between the estimate's policy and the agent's where the agent is, in [0, 1].
+    gap, predicted_gap : RewardResultGap or None
+        Of the agent, and of the estimate in its place, under the base objective; None when there was none given.
+    notes : tuple of str
+        What to keep in mind when reading these numbers.
+    """
+
+    starc: float | None
+    starc_minimal: float | None
+    epic: float | None
+    dard: float | None
+    regret: OptimisedRegret | None
+    policy_regret: float
+    policy_distance: float
+    gap: RewardResultGap | None
+    predicted_gap: RewardResultGap | None
+    notes: tuple[str, ...]
+
+    def __str__(self) -> str:
+        lines = [
+            ("STARC, in [0, 2]", _pair(self.starc, "val", self.starc_minimal, "minimal")),
+            ("DARD, EPIC, in [0, 1]", _pair(self.dard, "DARD", self.epic, "EPIC")),
+            ("regret of optimising it", "no reward" if self.regret is None else str(self.regret)),
+            ("regret of its policy", f"{self.policy_regret:.4f}"),
+            ("distance of policies", f"{self.policy_distance:.4f}"),
+        ]
+        if self.gap is not None and self.predicted_gap is not None:
+            lines.append(("reward-result gap", f"{self.gap.regret:.4f}, predicted {self.predicted_gap.regret:.4f}"))
+        return "\n".join([f"{name:<24} {value}" for name, value in lines] + [f"note: {note}" for note in self.notes])
+
+
+def score(estimate: Estimate, agent: Agent, env: Environment, *, base_objective: npt.ArrayLike | None = None) -> Score:
+    """Compare an estimate with the agent that it is an estimate of.
+
+    Parameters
+    ----------
+    estimate : Estimate
+        Anything with ``policy(env)`` and ``reward(env)``; the latter may raise
+        :class:`irl_ident.solvers.base.NoReward`.
+    agent : Agent
+        With a known objective: ``policy(env)`` and ``mesa_objective(env)``.
+    env : Environment
+        Where to compare: one that the estimate was made in, or a new one.
+    base_objective : array (S, A), optional
+        What the agent was meant to pursue.
+
+    Returns
+    -------
+    Score
+
+    Raises
+    ------
+    ValueError
+        The agent's objective is not known; a reward or policy has the wrong shape or is not finite.
+    """
+    objective = getattr(agent, "mesa_objective", None)
+    if objective is None:
+        raise ValueError(
+            f"agent: should have a known mesa_objective(env) to compare with, {type(agent).__name__} has none"
+        )
+    truth = _on_pairs("agent.mesa_objective(env)", objective(env), env)
+    real, predicted = policy_on(env, agent.policy(env)), policy_on(env, estimate.policy(env))
+    gaps = (None, None) if base_objective is None else _gaps(agent, estimate, base_objective, env)
+    own = {
+        "policy_regret": distances.regret(env, truth, predicted),
+        "policy_distance": _policy_distance(env, real, predicted),
+    }
+    try:
+        reward = _on_pairs("estimate.reward(env)", estimate.reward(env), env)
+    except NoReward as error:
+        return Score(None, None, None, None, None, **own, gap=gaps[0], predicted_gap=gaps[1], notes=(str(error),))
+    return Score(
+        starc=distances.starc(reward, truth, env, "val"),
+        starc_minimal=distances.starc(reward, truth, env, "minimal"),
+        epic=distances.epic(reward, truth, env),
+        dard=distances.dard(reward, truth, env),
+        regret=distances.optimised_regret(reward, truth, env),
+        **own,
+        gap=gaps[0],
+        predicted_gap=gaps[1],
+        notes=(DYNAMICS_BLIND if _deterministic(env) else UNSOUND,),
+    )
+
+
+def _gaps(
+    agent: Agent, estimate: Estimate, base_objective: npt.ArrayLike, env: Environment
+) -> tuple[RewardResultGap, RewardResultGap]:
+    return (
+        distances.reward_result_gap(agent, base_objective, env),
+        distances.reward_result_gap(estimate, base_objective, env),
+    )
+
+
+def _policy_distance(env: Environment, real: Array, predicted: Array) -> float:
+    visits = planning.occupancy(env, real).sum(axis=1)
+    return float(visits @ np.abs(real - predicted).sum(axis=1) / (2 * visits.sum()))
+
+
+def _deterministic(env: Environment) -> bool:
+    return bool((np.diff(env.transitions.indptr) == 1).all())
+
+
+def _on_pairs(argument: str, given: npt.ArrayLike, env: Environment) -> Array:
+    reward = reward_of(argument, given, env)
+    if reward.ndim != 2:
+        raise ValueError(f"{argument}: should have shape (S, A), was {reward.shape}")
+    return reward
+
+
+def _pair(first: float | None, one: str, second: float | None, other: str) -> str:
+    return "no reward" if first is None or second is None else f"{first:.4f} ({one}), {second:.4f} ({other})"
