@@ -1,0 +1,263 @@
+"""The imitation library's algorithms as solvers, run for real and small."""
+
+import random
+import subprocess
+import sys
+from typing import Any
+
+import numpy as np
+import pytest
+from scipy.special import softmax
+
+import irl_ident as ii
+from irl_ident.agents.table import TableAgent
+from irl_ident.environment import Array, Environment
+from irl_ident.evidence import Counts, Policy, Trajectories, empirical_policy
+from irl_ident.rewards import LinearRewards, StateActionRewards, StateRewards
+from irl_ident.solvers import NoReward
+from irl_ident.solvers.imitation_library import MCEIRL, BehavioralCloning
+
+torch = pytest.importorskip("torch")
+pytest.importorskip("imitation")
+
+SHOWN = np.array([0.5, 0.3, 0.2])
+"""What the demonstrator does where it chooses."""
+
+
+@pytest.fixture
+def fork() -> Environment:
+    """From the first state each action leads to an absorbing state of its own."""
+    moves = np.zeros((4, 3, 4))
+    moves[0, [0, 1, 2], [1, 2, 3]] = 1
+    moves[[1, 2, 3], :, [1, 2, 3]] = 1
+    return Environment(moves, 0.9, np.eye(4)[0])
+
+
+@pytest.fixture
+def at_fork() -> Policy:
+    return Policy(np.vstack([SHOWN, np.zeros((3, 3))]))
+
+
+def wanderings(seed: int, n_states: int = 6, n_actions: int = 3) -> Environment:
+    """Each action leads to one of two states, mostly the first."""
+    rng = np.random.default_rng(seed)
+    moves = np.zeros((n_states, n_actions, n_states))
+    for s in range(n_states):
+        for a in range(n_actions):
+            near, far = rng.choice(n_states, 2, replace=False)
+            moves[s, a, near], moves[s, a, far] = 0.8, 0.2
+    return Environment(moves, 0.9)
+
+
+def soft_over(env: Environment, reward: Array, horizon: int, discount: float = 1.0) -> Array:
+    """The soft-optimal policies of ``horizon`` steps, (H, S, A)."""
+    values, found = np.zeros(env.n_states), []
+    for _ in range(horizon):
+        q = reward[:, None] + discount * env.dense() @ values
+        values = np.log(np.exp(q).sum(axis=1))
+        found.append(np.exp(q - values[:, None]))
+    return np.array(found[::-1])
+
+
+def sampled(env: Environment, policies: Array, episodes: int, seed: int) -> Trajectories:
+    """Episodes under policies that depend on time."""
+    rng, moves = np.random.default_rng(seed), env.dense()
+    states = np.zeros((episodes, len(policies) + 1), dtype=int)
+    actions = np.zeros((episodes, len(policies)), dtype=int)
+    states[:, 0] = rng.choice(env.n_states, episodes, p=env.initial)
+    for t, policy in enumerate(policies):
+        for i, s in enumerate(states[:, t]):
+            actions[i, t] = rng.choice(env.n_actions, p=policy[s])
+            states[i, t + 1] = rng.choice(env.n_states, p=moves[s, actions[i, t]])
+    return Trajectories(states, actions)
+
+
+class TestMCEIRL:
+    @pytest.mark.parametrize("horizon", [2, 4])
+    def test_closed_form(self, fork: Environment, at_fork: Policy, horizon: int) -> None:
+        """H steps pay an absorbing state H - 1 times and visit it H times, whichever one it is."""
+        solver = MCEIRL(horizon=horizon, occupancy_tolerance=1e-6, gradient_tolerance=1e-9)
+        found = solver.fit([(fork, at_fork)], StateRewards(4))
+        chosen = softmax((horizon - 1) * found.theta[1:])
+        np.testing.assert_allclose(found.policies[0][0, 0], chosen, atol=1e-12)
+        np.testing.assert_allclose(found.occupancy_error, horizon * np.abs(chosen - SHOWN).max(), atol=1e-12)
+        assert found.convergence.status == "converged"
+        assert found.convergence.residual == found.occupancy_error < 1e-4
+
+    def test_its_discount_is_biased_and_the_gauge_says_so(self, fork: Environment, at_fork: Policy) -> None:
+        """At discount 1/2 the agent of 3 steps weighs an absorbing state by 1/2 + 1/4; the library by 1 + 1."""
+        half = MCEIRL(horizon=3, discount=0.5, occupancy_tolerance=1e-6, gradient_tolerance=1e-9)
+        found = half.fit([(fork, at_fork)], StateRewards(4))
+        gap = np.abs(softmax(2 * found.theta[1:]) - SHOWN).max()
+        np.testing.assert_allclose(found.occupancy_error, (1 / 2 + 1 / 4 + 1 / 8) * gap, atol=1e-12)
+        assert found.occupancy_error < 1e-4
+        np.testing.assert_allclose(found.policies[0], soft_over(fork, found.theta, 3, 0.5))
+        assert np.abs(found.policies[0][0, 0] - SHOWN).max() > 0.08
+        assert "discount 1, so this is biased" in found.gauge
+        assert "biased" not in MCEIRL(horizon=3).fit([(fork, at_fork)], StateRewards(4)).gauge
+
+    def test_two_environments_share_theta(self) -> None:
+        """From 2 x 300 episodes it acts as the demonstrator does at every step, in either environment."""
+        theta = np.random.default_rng(5).normal(size=6)
+        worlds = [wanderings(1), wanderings(2)]
+        shown = [soft_over(env, theta, 6) for env in worlds]
+        evidence = [(env, sampled(env, pi, 300, i)) for i, (env, pi) in enumerate(zip(worlds, shown, strict=True))]
+        found = MCEIRL().fit(evidence, StateRewards(6))
+        assert found.convergence.status == "converged"
+        for env, mine, true in zip(worlds, found.policies, shown, strict=True):
+            np.testing.assert_allclose(mine, soft_over(env, found.theta, 6), atol=1e-12)
+            assert np.abs(mine - true).max() < 0.1 < np.abs(1 / 3 - true).max()
+        assert np.corrcoef(found.theta, theta)[0, 1] > 0.97
+        plan = ii.agents.SoftOptimal(StateRewards(6), found.theta)
+        np.testing.assert_array_equal(found.policy(worlds[0]), plan.policy(worlds[0]))
+
+    def test_a_place_seen_more_often_counts_for_more(self, fork: Environment) -> None:
+        """One environment in two pieces of evidence is one environment: 75 and 25 episodes pool."""
+        first = Trajectories([[0, 1]] * 50 + [[0, 2]] * 25, [[0]] * 50 + [[1]] * 25)
+        second = Trajectories([[0, 3]] * 25, [[2]] * 25)
+        solver = MCEIRL(horizon=2, occupancy_tolerance=1e-6, gradient_tolerance=1e-9)
+        found = solver.fit([(fork, first), (fork, second)], StateRewards(4))
+        assert len(found.policies) == 1
+        np.testing.assert_allclose(found.policies[0][0, 0], [0.5, 0.25, 0.25], atol=1e-5)
+
+    def test_its_learner_is_the_library_s(self, fork: Environment, at_fork: Policy) -> None:
+        found = MCEIRL(horizon=2).fit([(fork, at_fork)], StateRewards(4))
+        np.testing.assert_array_equal(found.learner.pi, found.policies[0])
+
+    def test_a_small_family_stops_at_its_gradient(self) -> None:
+        """One feature cannot match all visits: what vanishes is the gradient."""
+        env = wanderings(3)
+        shown = sampled(env, soft_over(env, np.arange(6.0) / 3, 5), 40, 0)
+        mark = LinearRewards(np.repeat(np.eye(6)[:, None, [5]], 3, axis=1))
+        found = MCEIRL(iterations=3000).fit([(env, shown)], mark)
+        assert found.convergence.status == "converged"
+        assert found.convergence.measure == "norm of the gradient"
+        assert found.occupancy_error > 0.05
+        assert found.value < 1e-3
+
+    def test_says_when_it_ran_out_of_iterations(self, fork: Environment, at_fork: Policy) -> None:
+        found = MCEIRL(horizon=2, iterations=2).fit([(fork, at_fork)], StateRewards(4))
+        assert (found.convergence.status, found.convergence.iterations) == ("iterations", 2)
+        assert found.convergence.residual == found.occupancy_error > 0.05
+
+    def test_refuses(self, fork: Environment, at_fork: Policy) -> None:
+        states = StateRewards(4)
+        with pytest.raises(ValueError, match=r"family: its features depend on the action, as in state 's0'"):
+            MCEIRL(horizon=2).fit([(fork, at_fork)], StateActionRewards(4, 3))
+        with pytest.raises(ValueError, match="counts have no order in time"):
+            MCEIRL(horizon=2).fit([(fork, Counts(np.ones((4, 3), dtype=int)))], states)
+        with pytest.raises(ValueError, match="horizon: should be given"):
+            MCEIRL().fit([(fork, at_fork)], states)
+        with pytest.raises(ValueError, match=r"no choice of an action was observed"):
+            MCEIRL().fit([(fork, Trajectories([[0]], [[]]))], states)
+        walk = wanderings(0)
+        short = sampled(walk, np.full((2, 6, 3), 1 / 3), 1, 0)
+        with pytest.raises(ValueError, match=r"episode 0 is cut off after 2 steps .* should have the horizon's 3"):
+            MCEIRL(horizon=3).fit([(walk, short)], StateRewards(6))
+        with pytest.raises(ValueError, match=r"the policy comes to state 's\d', where it was not observed"):
+            MCEIRL(horizon=3).fit([(walk, Policy(np.eye(6)[:, :1] * np.ones(3) / 3))], StateRewards(6))
+        two = wanderings(0, n_actions=2)
+        with pytest.raises(ValueError, match=r"3 actions, that of evidence\[0\] 2; MCEIRL needs one action space"):
+            MCEIRL(horizon=2).fit([(two, np.full((6, 2), 0.5)), (walk, np.full((6, 3), 1 / 3))], StateRewards(6))
+
+    def test_longer_episodes_are_cut(self) -> None:
+        walk = wanderings(0)
+        seen = sampled(walk, np.full((5, 6, 3), 1 / 3), 20, 0)
+        cut = Trajectories(seen.states[:, :4], seen.actions[:, :3])
+        long, short = (MCEIRL(horizon=3).fit([(walk, t)], StateRewards(6)) for t in (seen, cut))
+        np.testing.assert_array_equal(long.theta, short.theta)
+
+
+class TestBehavioralCloning:
+    @pytest.fixture
+    def worlds(self) -> list[tuple[Environment, Trajectories]]:
+        """Two environments in which the demonstrator does different things in the same states."""
+        found = []
+        for seed in (1, 2):
+            env = wanderings(seed)
+            policy = np.random.default_rng(seed).dirichlet(np.ones(3), size=6)
+            found.append((env, ii.agents.rollout(env, policy, episodes=60, horizon=10, seed=seed)))
+        return found
+
+    def test_its_table_comes_to_the_frequencies(self, worlds: list[tuple[Environment, Trajectories]]) -> None:
+        solver = BehavioralCloning(epochs=40, learning_rate=3e-3, batch_size=100)
+        found = solver.fit(worlds, StateRewards(6))
+        for env, seen in worlds:
+            np.testing.assert_allclose(found.policy(env), empirical_policy(env, seen), atol=0.06)
+        assert 0 < found.convergence.residual < 5e-3
+        total = ii.solvers.log_likelihood(found, worlds)
+        steps = sum(int(seen.lengths.sum()) for _, seen in worlds)
+        np.testing.assert_allclose(found.value, -total / steps)
+        with pytest.raises(NoReward, match="BehavioralCloning recovers no reward"):
+            _ = found.theta
+        elsewhere = (found.policy(worlds[0][0]) + found.policy(worlds[1][0])) / 2
+        np.testing.assert_allclose(found.policy(wanderings(9)), elsewhere)
+
+    def test_counts_are_choices_too(self, worlds: list[tuple[Environment, Trajectories]]) -> None:
+        env, seen = worlds[0]
+        given = ii.evidence.counts(env, seen)
+        found = BehavioralCloning(epochs=40, learning_rate=3e-3, batch_size=100).fit([(env, given)], StateRewards(6))
+        np.testing.assert_allclose(found.policy(env), empirical_policy(env, seen), atol=0.06)
+
+    def test_policies_are_followed(self, fork: Environment, at_fork: Policy) -> None:
+        solver = BehavioralCloning(horizon=3, episodes=600, epochs=30, learning_rate=3e-3)
+        found = solver.fit([(fork, at_fork)], StateRewards(4))
+        np.testing.assert_allclose(found.policy(fork)[0], SHOWN, atol=0.08)
+        np.testing.assert_array_equal(found.policy(fork)[1:], 1 / 3)
+
+    def test_the_same_seed_the_same_table_and_nothing_else_is_touched(
+        self, worlds: list[tuple[Environment, Trajectories]]
+    ) -> None:
+        threads, state = torch.get_num_threads(), torch.get_rng_state()
+        python, numpy = random.getstate(), np.random.get_state()  # noqa: NPY002
+        first, again, other = (
+            BehavioralCloning(epochs=1, seed=seed).fit(worlds, StateRewards(6)).policy(worlds[0][0])
+            for seed in (3, 3, 4)
+        )
+        np.testing.assert_array_equal(first, again)
+        assert np.abs(first - other).max() > 1e-4
+        assert torch.get_num_threads() == threads
+        assert torch.equal(torch.get_rng_state(), state)
+        assert random.getstate() == python
+        np.testing.assert_array_equal(np.random.get_state()[1], numpy[1])  # noqa: NPY002
+
+
+class TestTableAgent:
+    def test_refuses(self) -> None:
+        env, even = wanderings(0), np.full((6, 3), 1 / 3)
+        with pytest.raises(ValueError, match="1 were given for 2 environments"):
+            TableAgent([env, env], [even])
+        with pytest.raises(ValueError, match=r"tables\[0\]\[2\] is 0 throughout"):
+            TableAgent([env], [np.where(np.arange(6)[:, None] == 2, 0.0, even)])
+        with pytest.raises(ValueError, match="env: has 6 states and 2 actions"):
+            TableAgent([env], [even]).policy(wanderings(0, n_actions=2))
+
+
+def test_nothing_heavy_is_loaded_before_a_fit() -> None:
+    code = "import sys, irl_ident.solvers.imitation_library as m; m.MCEIRL(); print(*sys.modules)"
+    done = subprocess.run([sys.executable, "-c", code], capture_output=True, text=True, check=True)
+    loaded = {name.partition(".")[0] for name in done.stdout.split()}
+    assert loaded & {"torch", "imitation", "stable_baselines3", "seals", "gymnasium", "sklearn"} == set()
+
+
+def test_without_the_extra(fork: Environment, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setitem(sys.modules, "imitation", None)
+    for solver in (MCEIRL(horizon=2), BehavioralCloning(horizon=2)):
+        name = type(solver).__name__
+        with pytest.raises(ImportError, match=rf'{name} needs the extra "imitation": pip install "irl-ident'):
+            solver.fit([(fork, np.full((4, 3), 1 / 3))], StateRewards(4))
+
+
+@pytest.mark.parametrize(
+    ("make", "message"),
+    [
+        (lambda: MCEIRL(horizon=0), "horizon: was 0"),
+        (lambda: MCEIRL(discount=0.0), "discount: was 0.0"),
+        (lambda: MCEIRL(learning_rate=float("nan")), "learning_rate: was nan"),
+        (lambda: BehavioralCloning(epochs=0), "epochs: was 0"),
+        (lambda: BehavioralCloning(seed=-1), "seed: was -1"),
+    ],
+)
+def test_settings_are_checked(make: Any, message: str) -> None:
+    with pytest.raises(ValueError, match=message):
+        make()
