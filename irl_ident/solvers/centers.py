@@ -1,0 +1,467 @@
+"""Centres of the identified set of an optimal agent.
+
+The set is a cone ``{x : equal x = 0, at_least x >= 0}`` with ``x = (theta, w)``, ``w`` the values of states without
+observation that observed ones can reach, if any.  With the columns of ``N`` an orthonormal basis of its span, the gauge
+``|theta|_inf <= 1`` (and bounds on ``w`` that no reward in the gauge needs to exceed) cuts it to the polytope
+
+    P = { z : a_i . z <= b_i },    x = N z,    rows a_i: ``-at_least N`` with b = 0, and ``+-N`` with b = the gauge.
+
+=========================  =============================================================================================
+:class:`ChebyshevCenter`   centre of the largest Euclidean ball in P: ``max rho, a_i . z + |a_i|_2 rho <= b_i``, a
+                           linear program (Boyd & Vandenberghe 2004, section 8.5.1)
+:class:`AnalyticCenter`    ``max sum_i log(b_i - a_i . z)``, by Newton's method (ibid., section 8.5.3)
+:class:`MeanMember`        the centre of mass of P, estimated from uniform draws
+:class:`Centroid`          the centre of mass of another set, in closed form (Lazzati & Metelli 2025)
+=========================  =============================================================================================
+
+All but the last take evidence from any number of environments.  Every centre is a mean of members of a convex cone or
+inside it, so that it explains the evidence; where all optimal actions were shown, those not shown are worse under it.
+
+**Lazzati & Metelli (2025)** write the rewards R(s, a) that explain an optimal policy in one environment as
+``B V - Adv`` (Metelli et al. 2021), with ``Adv = 0`` on the shown actions and ``Adv >= 0`` on others.  They average not
+over a box of rewards, whose mean depends on the dynamics, but over ``V`` uniform in a box around 0 and ``Adv`` uniform
+in ``[0, k]``, in unobserved states with an optimal action drawn evenly.  ``V`` averages to 0, which leaves
+
+    r(s, a) = -k/2 [a not shown],      -k/2 (1 - 1/A) in states without observation:
+
+up to a positive affine map 1 on shown actions, 0 on others, 1/A in unobserved states, whatever the transitions and
+the bounds are.  The set is that of the authors' published experiments; the expression is derived here from it.
+"""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+
+import numpy as np
+from scipy import linalg, sparse
+from scipy.optimize import linprog
+from scipy.sparse.linalg import splu
+
+from irl_ident import planning
+from irl_ident.agents.known import Optimal
+from irl_ident.environment import Array
+from irl_ident.evidence import Evidence
+from irl_ident.identified import ContradictoryEvidence, OptimalSet
+from irl_ident.identified import hull as hulls
+from irl_ident.identified.observed import System
+from irl_ident.rewards import RANK_TOLERANCE, RewardFamily
+from irl_ident.solvers.base import Convergence, Estimate, Solver, Status, Unexplained
+from irl_ident.solvers.reading import checked
+
+GROUPS = 10
+"""Independent ensembles of draws whose means give the standard error of a mean."""
+
+NEWTON_TOLERANCE = 1e-9
+"""Newton decrement at which the analytic centre is taken as found."""
+
+TRIVIAL = "only rewards under which every action seen as worse, if any, is as good were left: their middle is 0"
+IN_GAUGE = "scale and constant fixed by |theta|_inf <= 1 alone"
+
+
+@dataclass(frozen=True, eq=False)
+class Polytope:
+    """``{z : faces z <= bounds}`` with unknowns ``x = span z``.
+
+    Attributes
+    ----------
+    faces : array (l, h)
+    bounds : array (l,)
+    inside : array (h,)
+        A point with ``faces @ inside < bounds``.
+    span : array (n, h)
+        Orthonormal columns.
+    reach : float
+        No point is farther from 0.
+    dim : int
+        The first ``dim`` of the unknowns are ``theta``.
+    """
+
+    faces: Array
+    bounds: Array
+    inside: Array
+    span: Array
+    reach: float
+    dim: int
+
+    def theta(self, z: Array) -> Array:
+        """The parameters (d,) at ``z`` (h,)."""
+        return self.span[: self.dim] @ z
+
+
+@dataclass(frozen=True, eq=False)
+class InscribedBall(Estimate):
+    """The estimate of :class:`ChebyshevCenter`.
+
+    Attributes
+    ----------
+    radius : float
+        Of the largest ball in the normalised set, within its span; every reward of the span that is this near to
+        ``theta`` explains the evidence.  With unobserved states, of the ball in ``(theta, their values)``.
+    radius_bound : float
+        No ball has a larger radius: proved by the multipliers of the linear program.
+    """
+
+    radius: float
+    radius_bound: float
+
+
+@dataclass(frozen=True, eq=False)
+class SampledMean(Estimate):
+    """The estimate of :class:`MeanMember`.
+
+    Attributes
+    ----------
+    deviation : array (d,)
+        Standard errors of ``theta`` as an estimate of the true mean, from means of independent ensembles.
+    """
+
+    deviation: Array
+
+
+@dataclass(frozen=True)
+class ChebyshevCenter(Solver):
+    """The centre of the largest Euclidean ball in the normalised identified set.
+
+    The radius is that of the set, however its rows are scaled; the centre need not be unique (a set that is long and
+    thin holds many balls), and then is one that the linear program came to.
+    """
+
+    def fit(self, evidence: Evidence, family: RewardFamily) -> InscribedBall:
+        """Find the centre.
+
+        Returns
+        -------
+        InscribedBall
+            ``minimised`` is the negative radius.
+
+        Raises
+        ------
+        Unexplained
+            When no reward of the family explains the evidence, with the observations that contradict each other.
+        """
+        ident = explained(evidence, family)
+        body = polytope(ident)
+        if body is None:
+            return InscribedBall(*_trivial(self, family, "negative radius of the inscribed ball"), 0.0, 0.0)
+        z, radius, bound, iterations = inscribed_ball(body.faces, body.bounds, body.reach)
+        return InscribedBall(
+            self,
+            Optimal(family, body.theta(z)),
+            "negative radius of the inscribed ball",
+            -radius,
+            Convergence("converged", iterations, "duality gap of the radius", bound - radius),
+            f"centre of a largest ball in the identified set, in Euclidean norm within its span; {IN_GAUGE}",
+            radius,
+            bound,
+        )
+
+
+@dataclass(frozen=True)
+class AnalyticCenter(Solver):
+    """The point of the normalised identified set with the largest product of slacks.
+
+    Unique.  It does not depend on the scale of rows, but on which there are: one for every action not shown in every
+    state where something was (less those that can only be as good), and two for every parameter.
+
+    Parameters
+    ----------
+    iterations : int
+        Most Newton steps, at least 1.
+    """
+
+    iterations: int = 200
+
+    def __post_init__(self) -> None:
+        _check_count("iterations", self.iterations)
+
+    def fit(self, evidence: Evidence, family: RewardFamily) -> Estimate:
+        """Find the centre.
+
+        Returns
+        -------
+        Estimate
+            ``minimised`` is the barrier ``-sum log(slack)``, rows scaled to largest entry 1.  The residual is the
+            Newton decrement ``l``: in the norm of the Hessian the centre is within ``l / (1 - l)``.
+
+        Raises
+        ------
+        Unexplained
+            When no reward of the family explains the evidence, with the observations that contradict each other.
+        """
+        ident = explained(evidence, family)
+        body = polytope(ident)
+        if body is None:
+            return Estimate(*_trivial(self, family, "logarithmic barrier"))
+        z, barrier, decrement, steps = analytic_center(body.faces, body.bounds, body.inside, self.iterations)
+        status: Status = "converged" if decrement <= NEWTON_TOLERANCE else "iterations"
+        return Estimate(
+            self,
+            Optimal(family, body.theta(z)),
+            "logarithmic barrier",
+            barrier,
+            Convergence(status, steps, "Newton decrement", decrement),
+            f"analytic centre of the identified set; {IN_GAUGE}",
+        )
+
+
+@dataclass(frozen=True)
+class MeanMember(Solver):
+    """The mean of draws from the uniform distribution on the normalised identified set.
+
+    With unobserved states the distribution is uniform in ``(theta, their values)``.
+
+    Parameters
+    ----------
+    n : int
+        Number of draws, at least 20; rounded up to a multiple of 10, the number of independent ensembles.
+    seed : int
+        At least 0.
+    """
+
+    n: int = 1_000
+    seed: int = 0
+
+    def __post_init__(self) -> None:
+        _check_count("n", self.n, 2 * GROUPS)
+        _check_count("seed", self.seed, 0)
+
+    def fit(self, evidence: Evidence, family: RewardFamily) -> SampledMean:
+        """Draw and average.
+
+        Returns
+        -------
+        SampledMean
+            Nothing is minimised: ``value`` and the residual are the largest standard error.
+
+        Raises
+        ------
+        Unexplained
+            When no reward of the family explains the evidence, with the observations that contradict each other.
+        """
+        ident = explained(evidence, family)
+        if polytope(ident) is None:
+            return SampledMean(*_trivial(self, family, "standard error"), np.zeros(family.dim))
+        seeds = np.random.SeedSequence(self.seed).generate_state(GROUPS)
+        each = -(-self.n // GROUPS)
+        means = np.array([ident.sample(each, int(seed)).mean(axis=0) for seed in seeds])
+        deviation = means.std(axis=0, ddof=1) / np.sqrt(GROUPS)
+        return SampledMean(
+            self,
+            Optimal(family, means.mean(axis=0)),
+            "standard error",
+            float(deviation.max()),
+            Convergence("converged", each * GROUPS, "largest standard error of the mean", float(deviation.max())),
+            f"mean of the uniform distribution on the identified set; {IN_GAUGE}",
+            deviation,
+        )
+
+
+@dataclass(frozen=True)
+class Centroid(Solver):
+    """The closed-form reward centroid of an optimal agent (Lazzati & Metelli 2025).
+
+    For one environment and a family that holds every R(s, a); :class:`MeanMember` is for all others.
+    """
+
+    def fit(self, evidence: Evidence, family: RewardFamily) -> Estimate:
+        """Write down the centroid.
+
+        Returns
+        -------
+        Estimate
+            The exact centroid for advantages uniform in [0, 2].  ``value`` is the largest loss ``V* - V_shown`` of the
+            shown actions under it, 0 to rounding.
+
+        Raises
+        ------
+        ValueError
+            For evidence from different environments; for a family that does not hold every R(s, a); where shown
+            actions enter states without observation (absorbing ones aside, where all actions count as shown), so
+            that a mean of explanations need not be one.
+        Unexplained
+            When no reward explains the evidence, with the observations that contradict each other.
+        """
+        ident = explained(evidence, family)
+        if len(ident.systems) > 1:
+            raise ValueError(
+                f"evidence: comes from {len(ident.systems)} different environments, the centroid is defined for one; "
+                "MeanMember takes several"
+            )
+        system = ident.systems[0]
+        reward = closed_form_centroid(system)
+        plan = planning.optimal(system.env, reward)
+        loss = float(np.where(system.shown, plan.values[:, None] - plan.q, 0.0).max())
+        return Estimate(
+            self,
+            Optimal(family, least_norm_parameters(system.features, reward)),
+            "nothing, the centroid is in closed form; largest loss of a shown action",
+            loss,
+            Convergence("converged", 0, "nothing is iterated, loss", loss),
+            "values average to 0, advantages of actions not shown to 1: the exact mean for advantages in [0, 2]",
+        )
+
+
+def explained(evidence: Evidence, family: RewardFamily) -> OptimalSet:
+    """The identified set of an optimal agent; :class:`Unexplained` when it is empty."""
+    ident = OptimalSet(family, tuple(checked(evidence, family)))
+    if ident.conflict is not None:
+        raise Unexplained(str(ContradictoryEvidence(ident.conflict)))
+    return ident
+
+
+def polytope(ident: OptimalSet) -> Polytope | None:
+    """The normalised identified set in coordinates of its span; None when no inequality can be strict in it."""
+    hull, constraints = ident.hull, ident.constraints
+    rows = constraints.at_least[~hull.implicit]
+    if rows.shape[0] == 0 or hull.span.shape[1] == 0:
+        return None
+    largest = ident._box()
+    walls = np.vstack([hull.span, -hull.span]) / np.concatenate([largest, largest])[:, None]
+    walls = walls[np.linalg.norm(walls, axis=1) > RANK_TOLERANCE]
+    faces = np.vstack([-(rows @ hull.span), walls])
+    bounds = np.concatenate([np.zeros(rows.shape[0]), np.ones(len(walls))])
+    inside = hull.span.T @ (0.5 * hulls.center(constraints, hull.implicit, largest))
+    return Polytope(faces, bounds, inside, hull.span, float(np.linalg.norm(largest)), constraints.dim)
+
+
+def inscribed_ball(faces: Array, bounds: Array, reach: float) -> tuple[Array, float, float, int]:
+    """Centre of a largest Euclidean ball in ``{z : faces z <= bounds}``.
+
+    Parameters
+    ----------
+    faces : array (l, h)
+        No row of zeros; the polytope is bounded and holds an open set.
+    bounds : array (l,)
+    reach : float
+        No point of the polytope is farther from 0.
+
+    Returns
+    -------
+    center : array (h,)
+    radius : float
+        Of the largest ball around ``center``, computed from it.
+    bound : float
+        Proved upper bound on any radius: for unit faces and multipliers ``y >= 0``, ``y . slack >= sum(y) radius`` at
+        every centre, and what slacks at the centre found say of those at another is ``faces^T y`` times their distance.
+    iterations : int
+
+    Raises
+    ------
+    irl_ident.identified.hull.SolverFailed
+    """
+    lengths = np.linalg.norm(faces, axis=1)
+    unit, level = faces / lengths[:, None], bounds / lengths
+    h = faces.shape[1]
+    answer = linprog(
+        np.append(np.zeros(h), -1.0),
+        A_ub=np.hstack([unit, np.ones((len(unit), 1))]),
+        b_ub=level,
+        bounds=[(None, None)] * h + [(0, None)],
+        method="highs",
+        options={"primal_feasibility_tolerance": 1e-10, "dual_feasibility_tolerance": 1e-10},
+    )
+    if answer.x is None:
+        raise hulls.SolverFailed(f"linear program not solved (status {answer.status}): {answer.message}")
+    z = np.asarray(answer.x[:h])
+    radius = float((level - unit @ z).min())
+    y = np.maximum(-answer.ineqlin.marginals, 0)
+    bound = float(y @ (level - unit @ z) + np.linalg.norm(unit.T @ y) * 2 * reach) / float(y.sum())
+    return z, radius, max(radius, bound), int(answer.nit)
+
+
+def analytic_center(faces: Array, bounds: Array, inside: Array, iterations: int) -> tuple[Array, float, float, int]:
+    """Maximise ``sum log(bounds - faces z)`` by damped Newton steps.
+
+    Parameters
+    ----------
+    faces : array (l, h)
+        Of a bounded polytope.
+    bounds : array (l,)
+    inside : array (h,)
+        Where all slacks are positive.
+    iterations : int
+
+    Returns
+    -------
+    center : array (h,)
+    barrier : float
+    decrement : float
+        ``sqrt(gradient . Hessian^-1 gradient)`` there.
+    steps : int
+    """
+    z = inside.copy()
+    for step in range(iterations + 1):
+        slack = bounds - faces @ z
+        scaled = faces / slack[:, None]
+        # least squares on ``scaled`` rather than its normal equations: Hessian = scaled^T scaled, gradient = scaled^T 1
+        orthogonal, triangle = linalg.qr(scaled, mode="economic")
+        projected = orthogonal.sum(axis=0)
+        decrement = float(np.linalg.norm(projected))
+        if decrement <= NEWTON_TOLERANCE or step == iterations:
+            break
+        direction = -linalg.solve_triangular(triangle, projected)
+        z = z + direction * (1.0 if decrement < 0.25 else 1 / (1 + decrement))
+    return z, float(-np.log(slack).sum()), decrement, step
+
+
+def closed_form_centroid(system: System) -> Array:
+    """The centroid of the module's docstring with ``k = 2``, (S, A): 0 on shown actions, -1 on others.
+
+    Raises
+    ------
+    ValueError
+        Where shown actions enter states without observation that are not absorbing.
+    """
+    env, shown = system.env, system.shown.copy()
+    shown[env.absorbing & ~system.known] = True
+    known = np.asarray(shown.any(axis=1))
+    entered = np.zeros(env.n_states, dtype=bool)
+    entered[sparse.csr_array(env.continuation[shown.ravel()]).indices] = True
+    lost = np.flatnonzero(entered & ~known)
+    if lost.size:
+        raise ValueError(
+            f"evidence: shown actions enter state {env.states[lost[0]]!r}, where nothing was observed: a mean of "
+            "explanations need not explain; MeanMember takes such evidence"
+        )
+    return np.where(known[:, None], shown - 1.0, 1 / env.n_actions - 1)
+
+
+def least_norm_parameters(features: sparse.csr_array, reward: Array) -> Array:
+    """The shortest ``theta`` (d,) with ``features theta = reward``, for features that hold every reward.
+
+    Parameters
+    ----------
+    features : sparse (S * A, d)
+    reward : array (S, A)
+
+    Raises
+    ------
+    ValueError
+        When the rows of ``features`` are linearly dependent.
+    """
+    products = sparse.csc_array(features @ features.T)
+    pivots = np.zeros(1)
+    if features.shape[0] <= features.shape[1] and products.nnz:
+        try:
+            factor = splu(products)
+            pivots = np.abs(factor.U.diagonal())
+        except RuntimeError:  # exactly singular
+            pass
+    if pivots.min() <= RANK_TOLERANCE * pivots.max():
+        raise ValueError(
+            f"family: does not hold every one of the {reward.size} rewards R(s, a), of which the centroid is taken: "
+            "use StateActionRewards, or MeanMember for other families"
+        )
+    return np.asarray(features.T @ factor.solve(reward.ravel()), dtype=float)
+
+
+def _trivial(
+    solver: Solver, family: RewardFamily, minimised: str
+) -> tuple[Solver, Optimal, str, float, Convergence, str]:
+    ended = Convergence("trivial", 0, "nothing to search", 0.0)
+    return solver, Optimal(family, np.zeros(family.dim)), minimised, 0.0, ended, TRIVIAL
+
+
+def _check_count(argument: str, value: int, least: int = 1) -> None:
+    if not isinstance(value, int | np.integer) or isinstance(value, bool) or value < least:
+        raise ValueError(f"{argument}: was {value!r}, should be a whole number of at least {least}")
