@@ -4,7 +4,7 @@ Everything else in the library sees evidence; :func:`score` is told the agent it
 pursues.  It puts side by side how far the estimated reward is from the true one (:mod:`irl_ident.distances`), what is
 lost by optimising it, and how far the predicted behaviour is from the real one:
 
-    distance of policies = sum_s x(s) / (sum x) * 1/2 sum_a |pi^(a|s) - pi(a|s)|,
+    ``distance of policies = sum_s x(s) / (sum x) * 1/2 sum_a |pi^(a|s) - pi(a|s)|``,
 
 x the occupancy of the agent's own policy pi, so that states where the agent never is do not count.
 """

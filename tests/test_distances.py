@@ -131,6 +131,15 @@ def test_both_forms_of_a_reward_are_the_same(name, distance):
         np.testing.assert_allclose(distance(a, b, env), expected, rtol=1e-12)
 
 
+def test_both_forms_are_the_same_to_epic_under_any_coverage():
+    env = sparse_world(5, 0.9)
+    first, second = rewards(5, 2, 5, 3)
+    coverage = ([0.5, 0.2, 0.1, 0.2, 0.0], [0.6, 0.3, 0.1])
+    found = distances.epic(first, second, env, coverage=coverage)
+    expected = distances.epic(on_transitions(first, 5), second, env, coverage=coverage)
+    np.testing.assert_allclose(found, expected, rtol=1e-12)
+
+
 def test_constants_matter_without_discount():
     table = np.zeros((3, 2, 3))
     table[0, 0, 1] = table[0, 1, 2] = table[1, :, 2] = table[2, :, 2] = 1

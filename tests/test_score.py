@@ -73,6 +73,15 @@ def test_distance_of_policies_counts_where_the_agent_is():
     assert "(from 0.0000 to 0.5000 among its optimal policies)" in str(tied)
 
 
+def test_the_agent_says_which_states_count():
+    table = np.zeros((3, 2, 3))
+    table[0, 0, 1] = table[0, 1, 2] = table[1, :, 1] = table[2, :, 2] = 1
+    env = ii.Environment(table, 0.5, [1, 0, 0])
+    family = ii.rewards.StateActionRewards(3, 2)
+    agent, other = ii.agents.Optimal(family, [9, 0, 1, 0, 1, 0]), ii.agents.Optimal(family, [0, 9, 1, 0, 0, 1])
+    np.testing.assert_allclose(ii.score(estimate(other), agent, env).policy_distance, 0.5, rtol=1e-12)
+
+
 def test_an_estimate_without_a_reward_is_scored_by_its_policy():
     truth = rewards(0)
     agent = optimal(truth)

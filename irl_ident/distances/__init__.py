@@ -18,8 +18,7 @@ Distances compare rewards for all policies at once.  :func:`regret` and what is 
 
 from __future__ import annotations
 
-from irl_ident.distances.pearson import dard, epic
-from irl_ident.distances.regret import (
+from irl_ident.distances.losses import (
     OptimisedRegret,
     RewardMap,
     RewardResultGap,
@@ -29,6 +28,7 @@ from irl_ident.distances.regret import (
     reward_result_gap,
     transfer_regret,
 )
+from irl_ident.distances.pearson import dard, epic
 from irl_ident.distances.standardised import canonical, starc
 
 __all__ = [

@@ -4,7 +4,7 @@ Two rewards order all policies of an environment alike exactly when they differ 
 *S'-redistribution* (other rewards R(s, a, s') of the same mean ``r(s, a) = E[R(s, a, S')]``) and by a positive factor,
 given that every state can be reached.  A canonical form removes the first two, a norm the third:
 
-    c(R) linear, c(R) - R shaping and redistribution only;      d(R1, R2) = | c(R1)/|c(R1)| - c(R2)/|c(R2)| |_2,
+    c(R) linear, c(R) - R shaping and redistribution only;   ``d(R1, R2) = | c(R1)/|c(R1)| - c(R2)/|c(R2)| |_2``,
 
 with ``0/|0| = 0`` for trivial rewards.  So d is 0 for the same order and 2 for opposite ones (sections 2 and 3 there).
 Redistribution makes c a function of r alone, shaping makes it ``r - B V`` with ``B = env.shaping`` and V from
@@ -15,7 +15,8 @@ Redistribution makes c a function of r alone, shaping makes it ``r - B V`` with 
   solves weighted least squares, ``min_V sum_sa w (r - B V)^2``.  Where the environment is deterministic w is 1.
 
 Both distances bound regret: with ``r1^ = c1 / |c1|`` and x, y the occupancies of two policies of which R2 prefers y,
-``J1(x) - J1(y) = |c1| (x - y).(r1^ - r2^) + |c1| (x - y).r2^ <= |c1| |x - y| d(R1, R2)`` for ``"val"``.
+``J1(x) - J1(y) = |c1| (x - y).(r1^ - r2^) + |c1| (x - y).r2^ <= |c1| |x - y| d(R1, R2)``, where for ``"minimal"``
+``|c1|`` is weighted by w and ``|x - y|`` by 1/w.
 """
 
 from __future__ import annotations
