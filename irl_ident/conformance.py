@@ -38,12 +38,13 @@ from irl_ident.rewards import LinearRewards, RewardFamily, StateActionRewards, S
 Fit = Callable[[Evidence, RewardFamily], Any]
 Rationality = Literal["optimal", "soft", "boltzmann"]
 Outcome = Literal["passed", "failed", "refused"]
+Behaviour = list[tuple[Environment, Array]]
 
 DISCOUNTS = (0.6, 0.8, 0.9)
 """Under which a reward that is due in up to eight steps is worth taking for 1, 3 and 6 of them."""
 
 TRIVIAL = 1e-9
-"""Advantages below this share of the largest |Q| are none: the reward makes all actions optimal."""
+"""Advantages below this share of the largest ``|Q|`` are none: the reward makes all actions optimal."""
 
 
 @dataclass(frozen=True)
@@ -112,6 +113,7 @@ def check(
     *,
     temperature: float = 1.0,
     allowed: float = 1e-6,
+    choices: int | None = None,
     seed: int = 0,
 ) -> Conformance:
     """Put a solver through the suite.
@@ -119,7 +121,7 @@ def check(
     Parameters
     ----------
     solver : Solver or callable
-        ``fit(evidence, family)``, or an object with such a method.  It is given whole policies as evidence.
+        ``fit(evidence, family)``, or an object with such a method.
     rationality : {"optimal", "soft", "boltzmann"}
         The agents that it is made for.
     temperature : float
@@ -127,6 +129,9 @@ def check(
     allowed : float
         Largest distance from the identified set that passes; methods that sample or stop early need more than the
         default.
+    choices : int, optional
+        Show about so many choices in each state, in proportion to the agent's probabilities, instead of policies: for
+        methods that weigh evidence against a prior.
     seed : int
         Of the worlds and objectives.
 
@@ -153,7 +158,9 @@ def check(
         raise ValueError(f"solver: should be callable or have a method fit, was {type(solver).__name__}")
     if rationality not in get_args(Rationality):
         raise ValueError(f"rationality: was {rationality!r}, should be one of {get_args(Rationality)}")
-    judge = _Judge(fit, rationality, temperature, allowed)
+    if choices is not None and choices < 1:
+        raise ValueError(f"choices: was {choices!r}, should be at least 1")
+    judge = _Judge(fit, rationality, temperature, allowed, choices)
     return Conformance(rationality, allowed, tuple(_checks(judge, seed)))
 
 
@@ -163,12 +170,17 @@ class _Judge:
     rationality: Rationality
     temperature: float
     allowed: float
+    choices: int | None
 
     def agent(self, family: RewardFamily, theta: Array) -> agents.Agent:
         if self.rationality == "optimal":
             return agents.Optimal(family, theta)
         kind = agents.SoftOptimal if self.rationality == "soft" else agents.Boltzmann
         return kind(family, theta, self.temperature)
+
+    def shown(self, policy: Array) -> Array | Counts:
+        """A policy as it is shown to the solver."""
+        return policy if self.choices is None else Counts(np.rint(self.choices * policy))
 
     def answer(self, evidence: Evidence, family: RewardFamily) -> Array:
         """What the solver says, as (d,); ``_Wrong`` when it is no finite vector of that size."""
@@ -180,12 +192,12 @@ class _Judge:
             raise _Wrong("gave an answer that is not finite")
         return theta
 
-    def distance(self, theta: Array, evidence: Evidence, family: RewardFamily) -> float:
-        """How far ``theta`` is from explaining the evidence, at most, over its environments."""
+    def distance(self, theta: Array, behaviour: Behaviour, family: RewardFamily) -> float:
+        """How far ``theta`` is from explaining the policies, at most, over environments."""
         if self.rationality == "optimal":
-            return max(_loss(env, np.asarray(shown), family.reward(env, theta)) for env, shown in evidence)
+            return max(_loss(env, policy, family.reward(env, theta)) for env, policy in behaviour)
         expected = self.agent(family, theta)
-        return max(float(np.abs(expected.policy(env) - np.asarray(shown)).max()) for env, shown in evidence)
+        return max(float(np.abs(expected.policy(env) - policy).max()) for env, policy in behaviour)
 
     def asked(
         self, name: str, world: str, evidence: Evidence, family: RewardFamily, measure: Callable[[Array], float]
@@ -205,8 +217,9 @@ class _Judge:
         self, name: str, world: str, environments: list[Environment], family: RewardFamily, theta: Array
     ) -> Check:
         truth = self.agent(family, theta)
-        evidence = [(env, truth.policy(env)) for env in environments]
-        return self.asked(name, world, evidence, family, lambda found: self.distance(found, evidence, family))
+        behaviour = [(env, truth.policy(env)) for env in environments]
+        evidence = [(env, self.shown(policy)) for env, policy in behaviour]
+        return self.asked(name, world, evidence, family, lambda found: self.distance(found, behaviour, family))
 
 
 class _Wrong(Exception):
@@ -265,10 +278,11 @@ def delays(discount: float, longest: int = 8) -> tuple[Environment, LinearReward
 
 def _shaping(judge: _Judge, env: Environment, theta: Array) -> Check:
     family = StateActionRewards(env.n_states, env.n_actions)
-    evidence = [(env, judge.agent(family, theta).policy(env))]
+    policy = judge.agent(family, theta).policy(env)
+    evidence = [(env, judge.shown(policy))]
 
     def measure(found: Array) -> float:
-        apart = judge.distance(found, evidence, family)
+        apart = judge.distance(found, [(env, policy)], family)
         return max(apart, _beyond_shaping(env, found, theta)) if judge.rationality == "soft" else apart
 
     return judge.asked("shaping", "random, rewards on states and actions", evidence, family, measure)
@@ -311,4 +325,4 @@ def _loss(env: Environment, shown: Array, reward: Array) -> float:
     spread = float(np.ptp(plan.q))
     if not (plan.values[:, None] - plan.q > TRIVIAL * np.abs(plan.q).max(initial=1e-300)).any():
         return 1.0
-    return float((plan.values - planning.evaluate(env, reward, shown)).max() / spread)
+    return max(float((plan.values - planning.evaluate(env, reward, shown)).max() / spread), 0.0)

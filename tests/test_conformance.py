@@ -73,6 +73,12 @@ def test_the_reward_that_explains_everything_is_no_member():
     assert found.outcome("member") == "failed"
 
 
+def test_many_choices_stand_for_a_policy():
+    rough, fine = (conformance.check(likelihood, "soft", choices=n, allowed=1e-4) for n in (100, 10_000_000))
+    assert rough.outcome("member") == "failed"
+    assert fine.passed, str(fine)
+
+
 def test_refusals_are_neither_passed_nor_failed():
     def shy(evidence, family):
         raise ValueError("family: is not for me")
@@ -91,6 +97,11 @@ def test_delays_pin_down_a_ratio_that_depends_on_the_discount():
         for ratio in np.linspace(1, 4, 31):
             expected = (discount ** np.arange(1, 9) * ratio > 1).sum() == waits
             assert ii.identify([(env, shown)], family).contains([1.0, ratio]) == expected
+
+
+def test_no_choices_are_refused():
+    with pytest.raises(ValueError, match="choices"):
+        conformance.check(likelihood, "soft", choices=0)
 
 
 @pytest.mark.parametrize(("solver", "rationality"), [(3, "optimal"), (likelihood, "perfect")])
