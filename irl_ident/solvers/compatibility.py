@@ -205,7 +205,7 @@ class CompatibleSet:
         return bool(np.all([each.loss(given) for each in self.demonstrators] <= np.asarray(self.allowed) + slack))
 
     def support(self, direction: npt.ArrayLike) -> tuple[float, Array]:
-        """The largest ``direction . theta`` over compatible ``theta`` with ``|theta|_inf <= 1``, and where it is reached.
+        """The largest ``direction . theta`` over compatible ``theta`` with ``|theta|_inf <= 1``, and where it is.
 
         Returns
         -------
