@@ -15,7 +15,13 @@ from irl_ident.environment import Array, Environment
 from irl_ident.evidence import Counts, Policy, Trajectories, empirical_policy
 from irl_ident.rewards import LinearRewards, StateActionRewards, StateRewards
 from irl_ident.solvers import NoReward
-from irl_ident.solvers.imitation_library import MCEIRL, BehavioralCloning
+from irl_ident.solvers.imitation_library import (
+    AIRL,
+    GAIL,
+    MCEIRL,
+    BehavioralCloning,
+    DensityReward,
+)
 
 torch = pytest.importorskip("torch")
 pytest.importorskip("imitation")
@@ -222,6 +228,122 @@ class TestBehavioralCloning:
         np.testing.assert_array_equal(np.random.get_state()[1], numpy[1])  # noqa: NPY002
 
 
+def ring(jump: int, discount: float = 0.9) -> Environment:
+    """Five states in a ring: one step on, or ``jump`` steps."""
+    moves, here = np.zeros((5, 2, 5)), np.arange(5)
+    moves[here, 0, (here + 1) % 5] = moves[here, 1, (here + jump) % 5] = 1
+    return Environment(moves, discount)
+
+
+OBJECTIVE = np.array([0.0, 1.0, -1.0, 2.0, -0.5])
+"""On the states of the rings."""
+
+Rings = list[tuple[Environment, Trajectories]]
+
+
+@pytest.fixture(scope="module")
+def rings() -> Rings:
+    agent = ii.agents.SoftOptimal(StateRewards(5), OBJECTIVE)
+    worlds = [ring(2), ring(4)]
+    return [(env, agent.demonstrate(env, episodes=200, horizon=10, seed=i)) for i, env in enumerate(worlds)]
+
+
+def farthest(agent: Any, rings: Rings) -> float:
+    """Largest difference from the probabilities of the demonstrator."""
+    true = ii.agents.SoftOptimal(StateRewards(5), OBJECTIVE)
+    return max(float(np.abs(agent.policy(env) - true.policy(env)).max()) for env, _ in rings)
+
+
+class TestAIRL:
+    def test_one_reward_for_two_environments(self, rings: Rings) -> None:
+        """It comes to the objective, up to a constant, and plans as the demonstrator does in a third environment."""
+        found = AIRL(steps=8192).fit(rings, StateRewards(5))
+        assert np.corrcoef(found.theta, OBJECTIVE)[0, 1] > 0.95
+        centred = OBJECTIVE - OBJECTIVE.mean()
+        assert np.abs(found.theta - found.theta.mean() - centred).max() < 0.7 < np.abs(centred).max()
+        assert farthest(found.learned, rings) < 0.2
+        assert farthest(found, [*rings, (ring(3), rings[0][1])]) < 0.2
+        assert farthest(TableAgent([ring(2)], [np.full((5, 2), 0.5)]), rings) > 0.35
+        assert found.convergence.status == "iterations"
+        assert found.convergence.iterations == len(found.losses) == 32
+        np.testing.assert_allclose(found.convergence.residual, abs(found.value - np.log(2)))
+
+    def test_the_same_seed_the_same_theta_and_nothing_else_is_touched(self, rings: Rings) -> None:
+        state = torch.get_rng_state()
+        python, numpy = random.getstate(), np.random.get_state()  # noqa: NPY002
+        first, again, other = (AIRL(steps=512, seed=s).fit(rings, StateRewards(5)).theta for s in (0, 0, 1))
+        np.testing.assert_array_equal(first, again)
+        assert np.abs(first - other).max() > 1e-6
+        assert torch.equal(torch.get_rng_state(), state)
+        assert random.getstate() == python
+        np.testing.assert_array_equal(np.random.get_state()[1], numpy[1])  # noqa: NPY002
+
+    def test_any_linear_family(self, rings: Rings) -> None:
+        """Rewards on pairs of state and action, and the first states of the evidence rather than of the environment."""
+        env = rings[0][0]
+        seen = Trajectories([[0, 1, 2]] * 40 + [[0, 2, 3]] * 20, [[0, 0]] * 40 + [[1, 0]] * 20)
+        found = AIRL(steps=4096).fit([(env, seen)], StateActionRewards(5, 2))
+        assert found.theta.shape == (10,)
+        assert np.isfinite(found.theta).all()
+        np.testing.assert_array_equal(found.theta[6:], 0)
+        assert found.learned.policy(env)[0, 0] > 0.55
+
+    def test_episodes_go_on_in_absorbing_states(self, fork: Environment, at_fork: Policy) -> None:
+        """The absorbing states, where nobody chooses, get the order of the demonstrator's preferences."""
+        found = AIRL(steps=6144, horizon=4, episodes=300).fit([(fork, at_fork)], StateRewards(4))
+        assert found.theta[1] > found.theta[2] > found.theta[3]
+        np.testing.assert_array_equal(found.learned.policy(fork)[1:], 1 / 3)
+
+    def test_refuses(self, rings: Rings) -> None:
+        states, (env, seen) = StateRewards(5), rings[0]
+        with pytest.raises(ValueError, match=r"discounts 0\.8, 0\.9; AIRL trains with one"):
+            AIRL(steps=512).fit([(env, seen), (ring(2, 0.8), seen)], states)
+        with pytest.raises(ValueError, match="counts have no order in time"):
+            AIRL(steps=512, horizon=3).fit([(env, Counts(np.ones((5, 2), dtype=int)))], states)
+        with pytest.raises(ValueError, match=r"steps: was 100, should be at least 256"):
+            AIRL(steps=100).fit([(env, seen)], states)
+        with pytest.raises(ValueError, match="no choice of an action was observed"):
+            AIRL().fit([(env, Trajectories([[0]], [[]]))], states)
+
+
+class TestGAIL:
+    def test_imitates_in_both_environments_and_has_no_reward(self, rings: Rings) -> None:
+        found = GAIL(steps=4096).fit(rings, StateActionRewards(5, 2))
+        assert np.isfinite(found.weights).all()
+        assert found.weights.shape == (10,)
+        assert farthest(found, rings) < 0.35
+        assert found.agent is found.learned
+        assert "no reward" in found.gauge
+        with pytest.raises(NoReward, match="GAIL recovers no reward"):
+            _ = found.theta
+
+
+class TestDensity:
+    def test_is_the_log_of_a_kernel_density(self, rings: Rings) -> None:
+        """Against the density written out: Gaussian kernels around the one-hot pairs, standardised."""
+        found = DensityReward(bandwidth=0.7).fit(rings[:1], StateActionRewards(5, 2))
+        states, actions, _ = rings[0][1].steps()
+        every = np.array([np.concatenate([np.eye(5)[s], np.eye(2)[a]]) for s in range(5) for a in range(2)])
+        shown = every[states * 2 + actions]
+        scaled, points = (x / shown.std(axis=0) for x in (every, shown))
+        squares = ((scaled[:, None] - points) ** 2).sum(axis=2) / 0.7**2
+        expected = np.log(np.exp(-squares / 2).mean(axis=1)) - 7 / 2 * np.log(2 * np.pi * 0.7**2)
+        np.testing.assert_allclose(found.log_density[0].ravel(), expected, rtol=1e-5)
+        np.testing.assert_allclose(found.theta, expected, rtol=1e-5)
+        assert found.value < 1e-5
+
+    def test_projects_onto_a_smaller_family(self, rings: Rings) -> None:
+        found = DensityReward().fit(rings, StateRewards(5))
+        tables = np.stack(found.log_density)
+        np.testing.assert_allclose(found.theta, tables.mean(axis=(0, 2)), rtol=1e-6)
+        spread = tables - found.theta[None, :, None]
+        np.testing.assert_allclose(found.value, np.sqrt(np.mean(spread**2)))
+
+    def test_refuses_counts(self, rings: Rings) -> None:
+        with pytest.raises(ValueError, match="counts have no order in time"):
+            DensityReward(horizon=3).fit([(rings[0][0], Counts(np.ones((5, 2), dtype=int)))], StateRewards(5))
+
+
 class TestTableAgent:
     def test_refuses(self) -> None:
         env, even = wanderings(0), np.full((6, 3), 1 / 3)
@@ -242,7 +364,8 @@ def test_nothing_heavy_is_loaded_before_a_fit() -> None:
 
 def test_without_the_extra(fork: Environment, monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setitem(sys.modules, "imitation", None)
-    for solver in (MCEIRL(horizon=2), BehavioralCloning(horizon=2)):
+    solvers = [kind(horizon=2) for kind in (MCEIRL, BehavioralCloning, AIRL, GAIL, DensityReward)]
+    for solver in solvers:
         name = type(solver).__name__
         with pytest.raises(ImportError, match=rf'{name} needs the extra "imitation": pip install "irl-ident'):
             solver.fit([(fork, np.full((4, 3), 1 / 3))], StateRewards(4))
@@ -256,6 +379,9 @@ def test_without_the_extra(fork: Environment, monkeypatch: pytest.MonkeyPatch) -
         (lambda: MCEIRL(learning_rate=float("nan")), "learning_rate: was nan"),
         (lambda: BehavioralCloning(epochs=0), "epochs: was 0"),
         (lambda: BehavioralCloning(seed=-1), "seed: was -1"),
+        (lambda: AIRL(steps=0), "steps: was 0"),
+        (lambda: GAIL(layers=(32, 0)), "layers: was 0"),
+        (lambda: DensityReward(bandwidth=0.0), "bandwidth: was 0.0"),
     ],
 )
 def test_settings_are_checked(make: Any, message: str) -> None:

@@ -22,6 +22,7 @@ from irl_ident.solvers.base import Convergence, Solver
 from irl_ident.solvers.imitation_library import demonstrations as demos
 from irl_ident.solvers.imitation_library import library, worlds
 from irl_ident.solvers.imitation_library.library import ImitationEstimate
+from irl_ident.solvers.imitation_library.worlds import World, WorldEstimate
 
 
 @dataclass(frozen=True)
@@ -92,6 +93,33 @@ class BehavioralCloning(Solver):
             learner=learner,
         )
 
+    def fit_world(self, world: World, trajectories: Sequence[Any]) -> WorldEstimate:
+        """Fit a policy to demonstrations in any Gymnasium world.
+
+        Parameters
+        ----------
+        world : str or callable
+            A Gymnasium id, or a function that makes a fresh environment; only its spaces are used.
+        trajectories : sequence of imitation.data.types.Trajectory
+            Demonstrations, as :func:`rollouts` makes them.
+
+        Returns
+        -------
+        WorldEstimate
+            Without a reward.
+        """
+        library.require("BehavioralCloning")
+        from imitation.data.rollout import flatten_trajectories
+
+        choices = flatten_trajectories(worlds.checked_trajectories(trajectories))
+        venv = worlds.vector(world, 1)
+        with library.reproducible(self.seed) as random:
+            learner = cloned(self, choices.obs, choices.acts, (venv.observation_space, venv.action_space), random)
+            loss = surprise(learner, choices.obs, choices.acts)
+        venv.close()
+        ended = Convergence("iterations", self.epochs, "mean negative log-likelihood of the choices, nats", loss)
+        return WorldEstimate(self, learner, None, None, ended)
+
     def _choices(self, pairs: Pairs, seen: Sequence[demos.Member]) -> tuple[Integers, Integers]:
         """All choices: observations in the union, and actions."""
         random = np.random.default_rng(self.seed)
@@ -136,6 +164,15 @@ def cloned(
         )
         trainer.train(n_epochs=settings.epochs, progress_bar=False)
     return trainer.policy
+
+
+def surprise(policy: Any, observations: Any, actions: Any) -> float:
+    """Mean of ``-log pi(a | o)`` of a policy of Stable-Baselines3."""
+    import torch
+
+    with torch.no_grad():
+        _, log_likelihood, _ = policy.evaluate_actions(torch.as_tensor(observations), torch.as_tensor(actions))
+    return float(-log_likelihood.mean())
 
 
 def mean_surprise(chosen: Array, table: Array) -> float:
