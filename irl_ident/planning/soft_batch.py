@@ -1,0 +1,200 @@
+"""Plans of maximum causal entropy for many rewards at once.
+
+Newton's method of :mod:`irl_ident.planning.soft` and the adjoint of :mod:`irl_ident.planning.derivatives`, with one
+matrix ``I - C_pi`` for each reward and all of them solved in one stack.  ``start`` takes values of rewards nearby, as
+a sampler has them: Newton's method then needs two or three steps.  A step leads from any values to those of a policy,
+which lie below the solution, so that any start is safe.
+"""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+
+import numpy as np
+import numpy.typing as npt
+
+from irl_ident.environment import Array, Environment
+from irl_ident.planning.bounds import lengths
+from irl_ident.planning.checks import finite, positive
+from irl_ident.planning.derivatives import soft_gradient
+from irl_ident.planning.soft import NEWTON_STEPS, SoftPlan, soft
+from irl_ident.planning.structure import is_crowded
+
+STACKED_STATES = 300
+"""Up to so many states the systems of all rewards are solved in one dense stack; beyond, each reward on its own."""
+STACK_ENTRIES = 4_000_000
+"""Matrix entries that one stack holds at most."""
+
+
+@dataclass(frozen=True, eq=False)
+class SoftPlans:
+    """Soft plans of N rewards in one environment; fields as of :class:`irl_ident.planning.SoftPlan`.
+
+    Parameters
+    ----------
+    values : array (N, S)
+    q : array (N, S, A)
+    log_policy : array (N, S, A)
+    policy : array (N, S, A)
+    temperature : float
+    error_bound : array (N,)
+        Neither ``values`` nor ``q`` of a reward is further from the exact solution.
+    """
+
+    values: Array
+    q: Array
+    log_policy: Array
+    policy: Array
+    temperature: float
+    error_bound: Array
+
+
+def soft_batch(
+    env: Environment,
+    rewards: npt.ArrayLike,
+    temperature: float = 1.0,
+    *,
+    start: npt.ArrayLike | None = None,
+    tolerance: float = 0.0,
+) -> SoftPlans:
+    """Plan many rewards with maximum causal entropy.
+
+    Parameters
+    ----------
+    env : Environment
+    rewards : array (N, S, A)
+        Finite; N may be 0.
+    temperature : float
+        Above 0.
+    start : array (N, S), optional
+        Values to start from; 0 when not given.
+    tolerance : float
+        Planning stops when no value changes by more than this, at least 0; rounding is the floor.
+
+    Returns
+    -------
+    SoftPlans
+        Each equals :func:`irl_ident.planning.soft` to within the sum of the two error bounds.
+
+    Examples
+    --------
+    >>> from irl_ident import Environment
+    >>> plans = soft_batch(Environment(np.ones((1, 2, 1)), discount=0.5), [[[0.0, 1.0]], [[1.0, 1.0]]])
+    >>> np.allclose(plans.values, [[2 * np.log(1 + np.e)], [2 * (1 + np.log(2))]], rtol=0, atol=1e-12)
+    True
+    """
+    shape = np.shape(rewards)
+    many = finite("rewards", rewards, (shape[0] if shape else 0, env.n_states, env.n_actions), "(N, S, A)")
+    b = positive("temperature", temperature)
+    if not (np.isfinite(tolerance) and tolerance >= 0):
+        raise ValueError(f"tolerance: was {tolerance!r}, should be finite and at least 0")
+    first = np.zeros(many.shape[:2]) if start is None else finite("start", start, many.shape[:2], "(N, S)").copy()
+    if env.n_states > STACKED_STATES:
+        return _each(env, many, b)
+    values, sizes = np.empty_like(first), np.empty(len(many))
+    rows = env.continuation.toarray().reshape(env.n_states, env.n_actions, env.n_states)
+    room = max(1, STACK_ENTRIES // env.n_states**2)
+    for low in range(0, len(many), room):
+        part = slice(low, low + room)
+        values[part], sizes[part] = _solved(env, rows, many[part], first[part], b, tolerance)
+    q = _backed_up(env, rows, many, values)
+    values, log_policy, policy = _softened(q, b)
+    return SoftPlans(values, q, log_policy, policy, b, lengths(env).longest * sizes)
+
+
+def soft_batch_gradient(env: Environment, plans: SoftPlans, cotangent: npt.ArrayLike) -> Array:
+    """Gradients of ``sum cotangent * log_policy`` with respect to each reward.
+
+    Parameters
+    ----------
+    env : Environment
+    plans : SoftPlans
+        Of ``env``.
+    cotangent : array (S, A)
+        The same for all rewards, as demonstrations are.
+
+    Returns
+    -------
+    array (N, S, A)
+    """
+    c = finite("cotangent", cotangent, plans.q.shape[1:], "(S, A)")
+    if env.n_states > STACKED_STATES:
+        return np.array([soft_gradient(env, _one(plans, k), c) for k in range(len(plans.q))]).reshape(plans.q.shape)
+    rows = env.continuation.toarray().reshape(env.n_states, env.n_actions, env.n_states)
+    right = env.shaping.T @ c.ravel()
+    gradient = np.empty_like(plans.q)
+    room = max(1, STACK_ENTRIES // env.n_states**2)
+    for low in range(0, len(plans.q), room):
+        part = slice(low, low + room)
+        systems = _systems(rows, plans.policy[part])
+        y = np.linalg.solve(systems.transpose(0, 2, 1), np.broadcast_to(right, systems.shape[:2])[..., None])
+        gradient[part] = (c - plans.policy[part] * y) / plans.temperature
+    return gradient
+
+
+def _solved(
+    env: Environment, rows: Array, rewards: Array, start: Array, b: float, tolerance: float
+) -> tuple[Array, Array]:
+    """Values (N, S) by Newton's method, and the residual with its allowance for rounding (N,)."""
+    values, sizes = start, np.empty(len(rewards))
+    live = np.arange(len(rewards))
+    least, stalled = np.full(len(rewards), np.inf), np.zeros(len(rewards), dtype=int)
+    entries = int(np.diff(env.continuation.indptr).max()) + 4
+    eps = np.finfo(float).eps
+    largest = np.abs(rewards).max(axis=(1, 2), initial=0)
+    for _ in range(NEWTON_STEPS):
+        r = rewards[live]
+        q = _backed_up(env, rows, r, values[live])
+        top, log_policy, policy = _softened(q, b)
+        residual = np.abs(top - values[live]).max(axis=1)
+        noise = entries * eps * (largest[live] + 2 * np.abs(values[live]).max(axis=1))
+        noise += 8 * eps * b * np.log(2 * env.n_actions)
+        stalled[live] = np.where(residual >= least[live], stalled[live] + 1, 0)
+        least[live] = np.minimum(least[live], residual)
+        sizes[live] = residual + noise
+        done = (residual <= np.maximum(noise, tolerance)) | ((stalled[live] >= 2) & (residual <= 1e3 * noise))
+        go = ~done
+        live = live[go]
+        if not len(live):
+            return values, sizes
+        paid = (policy[go] * (r[go] - b * log_policy[go])).sum(axis=2)
+        values[live] = np.linalg.solve(_systems(rows, policy[go]), paid[..., None])[..., 0]
+    raise ArithmeticError(f"soft planning: residual {sizes[live].max():.1e} after {NEWTON_STEPS} Newton steps")
+
+
+def _backed_up(env: Environment, rows: Array, rewards: Array, values: Array) -> Array:
+    if is_crowded(env):
+        return rewards + (values @ rows.reshape(-1, env.n_states).T).reshape(rewards.shape)
+    q: Array = rewards + (env.continuation @ values.T).T.reshape(rewards.shape)
+    return q
+
+
+def _softened(q: Array, b: float) -> tuple[Array, Array, Array]:
+    """Soft values (N, S), log-policies and policies (N, S, A)."""
+    best = q.max(axis=2)
+    weights = np.exp((q - best[..., None]) / b)
+    total = weights.sum(axis=2)
+    values = best + b * np.log(total)
+    return values, (q - values[..., None]) / b, weights / total[..., None]
+
+
+def _systems(rows: Array, policy: Array) -> Array:
+    """``I - C_pi`` for each policy (N, S, A), (N, S, S)."""
+    chains: Array = np.matmul(policy[:, :, None, :], rows)[:, :, 0]
+    np.negative(chains, out=chains)
+    states = np.arange(chains.shape[1])
+    chains[:, states, states] += 1
+    return chains
+
+
+def _each(env: Environment, rewards: Array, b: float) -> SoftPlans:
+    plans = [soft(env, reward, b) for reward in rewards]
+    q = np.array([plan.q for plan in plans]).reshape(rewards.shape)
+    log_policy = np.array([plan.log_policy for plan in plans]).reshape(rewards.shape)
+    values = np.array([plan.values for plan in plans]).reshape(rewards.shape[:2])
+    return SoftPlans(values, q, log_policy, np.exp(log_policy), b, np.array([plan.error_bound for plan in plans]))
+
+
+def _one(plans: SoftPlans, k: int) -> SoftPlan:
+    bound = float(plans.error_bound[k])
+    return SoftPlan(plans.values[k], plans.q[k], plans.log_policy[k], plans.policy[k], plans.temperature, bound)

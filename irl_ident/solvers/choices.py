@@ -1,0 +1,203 @@
+"""Log-likelihoods of choices for many rewards at once, with gradients, for the agents of Bayesian inverse RL.
+
+For counts n(s, a) in one environment, with ``n(s) = sum_a n(s, a)`` and b the temperature:
+
+*Soft-optimal* (:class:`SoftChoices`): ``log pi = (Q - V) / b`` of maximum causal entropy; gradient by the adjoint of
+:func:`irl_ident.planning.soft_gradient`.
+
+*Boltzmann* (:class:`BoltzmannChoices`): ``pi(a|s)`` in proportion to ``exp(Q*(s, a) / b)`` (Ramachandran & Amir 2007).
+``Q*`` is convex and piecewise linear in the reward, so the log-likelihood is continuous and smooth but where optimal
+actions tie, a set of measure 0.  Elsewhere, with pi* the optimal policy,
+
+    dQ* = dr + C dV,      dV = (I - C_pi*)^-1 dr_pi*,
+    dL/dr = c + pi* w,    c(s, a) = (n(s, a) - n(s) pi(a|s)) / b,     w = (I - C_pi*)^-T C^T c.
+
+*Noisy* (:class:`NoisyChoices`): optimal, evenly among ties, but for a share epsilon of random choices.  The
+log-likelihood is piecewise constant and has no useful gradient.
+
+Plans start from those of a reward nearby: soft plans from its values, optimal ones from its policy, which often is
+optimal still, so that one linear solve verifies it.
+"""
+
+from __future__ import annotations
+
+from abc import ABC, abstractmethod
+from dataclasses import dataclass
+
+import numpy as np
+
+from irl_ident import planning
+from irl_ident.environment import Array, Environment
+from irl_ident.planning.batch import Actions
+from irl_ident.planning.soft_batch import STACKED_STATES, soft_batch, soft_batch_gradient
+
+PLANNED = 1e-10
+"""Soft plans are solved until no value changes by more than this times the temperature."""
+POLICY_STEPS = 1000
+"""Improvements of a policy before planning is given up; under ten are usual."""
+
+
+@dataclass(frozen=True, eq=False)
+class Choices(ABC):
+    """Counts of choices in one environment under one kind of agent.
+
+    Parameters
+    ----------
+    env : Environment
+    counts : array (S, A)
+        Not negative; need not be whole.
+    """
+
+    env: Environment
+    counts: Array
+
+    def start(self, count: int) -> Array:
+        """A warm start for ``count`` rewards that knows nothing, (N, S)."""
+        return np.zeros((count, self.env.n_states))
+
+    @abstractmethod
+    def values(self, rewards: Array, start: Array) -> tuple[Array, Array]:
+        """Log-likelihoods (N,) in nats of rewards (N, S, A), and the warm start (N, S) for rewards nearby."""
+
+
+@dataclass(frozen=True, eq=False)
+class SmoothChoices(Choices):
+    """Choices with a gradient.
+
+    Parameters
+    ----------
+    env : Environment
+    counts : array (S, A)
+    temperature : float
+    """
+
+    temperature: float
+
+    @abstractmethod
+    def gradients(self, rewards: Array, start: Array) -> tuple[Array, Array, Array]:
+        """Log-likelihoods (N,), gradients in the rewards (N, S, A), and the warm start (N, S)."""
+
+    @abstractmethod
+    def information(self, reward: Array, features: Array) -> Array:
+        """Fisher information (d, d) of theta, the features (S*A, d), at one reward (S, A)."""
+
+    def values(self, rewards: Array, start: Array) -> tuple[Array, Array]:  # noqa: D102
+        value, _, later = self.gradients(rewards, start)
+        return value, later
+
+    def _curvature(self, policy: Array, jacobian: Array) -> Array:
+        weights = (self.counts.sum(axis=1)[:, None] * policy).ravel()
+        return np.asarray(jacobian.T @ (weights[:, None] * jacobian), dtype=float)
+
+
+@dataclass(frozen=True, eq=False)
+class SoftChoices(SmoothChoices):
+    """Choices of an agent of maximum causal entropy."""
+
+    def gradients(self, rewards: Array, start: Array) -> tuple[Array, Array, Array]:  # noqa: D102
+        b = self.temperature
+        plans = soft_batch(self.env, rewards, b, start=start, tolerance=PLANNED * b)
+        value = np.einsum("nsa,sa->n", plans.log_policy, self.counts)
+        return value, soft_batch_gradient(self.env, plans, self.counts), plans.values
+
+    def information(self, reward: Array, features: Array) -> Array:  # noqa: D102
+        plan = planning.soft(self.env, reward, self.temperature)
+        return self._curvature(plan.policy, planning.soft_jacobian(self.env, plan, features))
+
+
+@dataclass(frozen=True, eq=False)
+class BoltzmannChoices(SmoothChoices):
+    """Choices by a softmax of optimal values."""
+
+    def gradients(self, rewards: Array, start: Array) -> tuple[Array, Array, Array]:  # noqa: D102
+        b, visits = self.temperature, self.counts.sum(axis=1)
+        plans = optimal_plans(self.env, rewards, start)
+        log_policy = _log_softmax(plans.q / b)
+        value = np.einsum("nsa,sa->n", log_policy, self.counts)
+        pull = (self.counts - visits[:, None] * np.exp(log_policy)) / b
+        flat = pull.reshape(len(pull), -1)
+        w = _transposed(self.env, plans.chosen, (self.env.continuation.T @ flat.T).T)
+        np.put_along_axis(pull, plans.chosen[..., None], _at(pull, plans.chosen)[..., None] + w[..., None], axis=2)
+        return value, pull, plans.chosen.astype(float)
+
+    def information(self, reward: Array, features: Array) -> Array:  # noqa: D102
+        plan = optimal_plans(self.env, reward[None], self.start(1))
+        chosen, policy = plan.chosen[0], np.exp(_log_softmax(plan.q[0] / self.temperature))
+        at = np.arange(chosen.size) * self.env.n_actions + chosen
+        system = planning.policy_system(self.env, np.eye(self.env.n_actions)[chosen])
+        dq = features + self.env.continuation @ system.solve(features[at])
+        by_state = dq.reshape(*policy.shape, -1)
+        centred = by_state - np.einsum("sa,sad->sd", policy, by_state)[:, None]
+        return self._curvature(policy, centred.reshape(dq.shape) / self.temperature)
+
+
+@dataclass(frozen=True, eq=False)
+class NoisyChoices(Choices):
+    """Choices of an optimal agent of which a share ``epsilon`` is random."""
+
+    epsilon: float
+
+    def values(self, rewards: Array, start: Array) -> tuple[Array, Array]:  # noqa: D102
+        plans = optimal_plans(self.env, rewards, start)
+        policy = planning.uniform_over(planning.optimal_actions(plans.q)) if len(rewards) else plans.q
+        mixed = (1 - self.epsilon) * policy + self.epsilon / self.env.n_actions
+        return np.einsum("nsa,sa->n", np.log(mixed), self.counts), plans.chosen.astype(float)
+
+
+@dataclass(frozen=True, eq=False)
+class OptimalPlans:
+    """Optimal values of actions (N, S, A) and an optimal action in every state (N, S)."""
+
+    q: Array
+    chosen: Actions
+
+
+def optimal_plans(env: Environment, rewards: Array, start: Array) -> OptimalPlans:
+    """Howard's policy iteration for rewards (N, S, A), from deterministic policies (N, S); exact up to rounding."""
+    chosen = start.astype(np.intp)
+    if env.n_states > STACKED_STATES:
+        q = np.array([planning.optimal(env, reward).q for reward in rewards]).reshape(rewards.shape)
+        return OptimalPlans(q, q.argmax(axis=2))
+    q = np.empty_like(rewards)
+    live = np.arange(len(rewards))
+    for _ in range(POLICY_STEPS):
+        r = rewards[live]
+        values = np.linalg.solve(_systems(env, chosen[live]), _at(r, chosen[live])[..., None])[..., 0]
+        backed = r + (env.continuation @ values.T).T.reshape(r.shape)
+        size = np.abs(r).max(axis=(1, 2), initial=0) + 2 * np.abs(values).max(axis=1, initial=0)
+        switch = backed.max(axis=2) - _at(backed, chosen[live]) > 1e-13 * size[:, None] * np.sqrt(env.n_states)
+        q[live] = backed
+        chosen[live] = np.where(switch, backed.argmax(axis=2), chosen[live])
+        live = live[switch.any(axis=1)]
+        if not len(live):
+            return OptimalPlans(q, chosen)
+    raise ArithmeticError(f"optimal planning: policies still improve after {POLICY_STEPS} steps")
+
+
+def _systems(env: Environment, chosen: Actions) -> Array:
+    """``I - C_pi`` for deterministic policies (N, S), (N, S, S)."""
+    states = np.arange(env.n_states)
+    rows = env.continuation.toarray().reshape(env.n_states, env.n_actions, env.n_states)
+    systems: Array = -rows[states, chosen]
+    systems[:, states, states] += 1
+    return systems
+
+
+def _transposed(env: Environment, chosen: Actions, right: Array) -> Array:
+    """Solve ``(I - C_pi)^T w = right`` for deterministic policies (N, S) and right sides (N, S)."""
+    if env.n_states > STACKED_STATES:
+        unit = np.eye(env.n_actions)
+        solved = [planning.policy_system(env, unit[c]).solve_transposed(y) for c, y in zip(chosen, right, strict=True)]
+        return np.array(solved).reshape(right.shape)
+    return np.asarray(np.linalg.solve(_systems(env, chosen).transpose(0, 2, 1), right[..., None])[..., 0], dtype=float)
+
+
+def _at(pairs: Array, chosen: Actions) -> Array:
+    entries: Array = np.take_along_axis(pairs, chosen[..., None], axis=-1)[..., 0]
+    return entries
+
+
+def _log_softmax(scaled: Array) -> Array:
+    shifted = scaled - scaled.max(axis=-1, keepdims=True)
+    log_policy: Array = shifted - np.log(np.exp(shifted).sum(axis=-1, keepdims=True))
+    return log_policy
