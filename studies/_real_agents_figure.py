@@ -37,8 +37,8 @@ MEASURES = {
 """Colour, marker, height and label of each measure of return."""
 
 STAGES = (
-    ("as Gymnasium draws", 0, "what 2 maps leave leads to"),
-    ("as Gymnasium draws", 3, "after 3 more of Gymnasium's"),
+    ("as Gymnasium draws", 0, "what 2 maps leave"),
+    ("as Gymnasium draws", 3, "after 3 more of these"),
     ("greedy", 1, "after 1 chosen greedily"),
 )
 """Strategy, further maps and title of each lake that is drawn."""
