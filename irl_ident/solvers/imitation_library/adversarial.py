@@ -25,7 +25,7 @@ from __future__ import annotations
 from abc import abstractmethod
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, field
-from typing import Any
+from typing import Any, ClassVar
 
 import numpy as np
 
@@ -89,6 +89,9 @@ class Adversarial(Solver):
     ppo : mapping
         Keyword arguments of Stable-Baselines3's PPO, before those of ``TABLE_SETTINGS`` and ``WORLD_SETTINGS``.
     """
+
+    recovers_reward: ClassVar[bool]
+    """Whether the discriminator's weights are parameters of a reward."""
 
     steps: int = 50_000
     seed: int = 0
@@ -192,8 +195,8 @@ class Adversarial(Solver):
             Demonstrations, as :func:`rollouts` makes them.
         discount : float
         features : callable, optional
-            From an observation and an action to (d,).  When given, the reward is linear in them and the estimate has
-            ``theta``; a network of the library when not.
+            From an observation and an action to (d,).  When given, the discriminator is linear in them, apart from
+            shaping, and AIRL's estimate has ``theta``; a network of the library when not.
         variable_horizon : bool
             Whether episodes may differ in length.  The library refuses them otherwise, for when an episode ends can
             tell what the agent is after.
@@ -201,6 +204,7 @@ class Adversarial(Solver):
         Returns
         -------
         WorldEstimate
+            Its ``reward_net`` is what the library pays the generator, of AIRL without the shaping.
         """
         library.require(type(self).__name__)
         given = worlds.checked_trajectories(trajectories)
@@ -210,7 +214,8 @@ class Adversarial(Solver):
             generator = self._generator(venv, discount, worlds.HIDDEN_LAYERS, worlds.WORLD_SETTINGS)
             losses, net = trained(self, balanced([given]), venv, base, generator, varied=variable_horizon)
             venv.close()
-        theta = base.theta.detach().numpy().astype(float) if features is not None else None
+        linear = features is not None and self.recovers_reward
+        theta = base.theta.detach().numpy().astype(float) if linear else None
         return WorldEstimate(self, generator.policy, net, theta, _convergence(losses))
 
 
@@ -221,6 +226,8 @@ class AIRL(Adversarial):
     Parameters are those of :class:`Adversarial`.  In tables PPO weighs entropy by 1 against rewards in their own units
     (``ent_coef=1``, advantages not normalised), as an agent of temperature 1 does, if only one step ahead.
     """
+
+    recovers_reward = True
 
     @property
     def _entropy(self) -> Mapping[str, Any]:
@@ -246,6 +253,8 @@ class GAIL(Adversarial):
 
     Parameters are those of :class:`Adversarial`.
     """
+
+    recovers_reward = False
 
     def _discriminator(self, base: Any, generator: Any) -> tuple[type[Any], Any]:
         from imitation.algorithms.adversarial.gail import GAIL as Library

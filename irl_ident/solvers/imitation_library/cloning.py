@@ -171,7 +171,7 @@ def surprise(policy: Any, observations: Any, actions: Any) -> float:
     import torch
 
     with torch.no_grad():
-        _, log_likelihood, _ = policy.evaluate_actions(torch.as_tensor(observations), torch.as_tensor(actions))
+        _, log_likelihood, _ = policy.evaluate_actions(torch.tensor(observations), torch.tensor(actions))
     return float(-log_likelihood.mean())
 
 

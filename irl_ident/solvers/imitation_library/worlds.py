@@ -118,7 +118,7 @@ class WorldEstimate:
         The reward as the library would hand it to reinforcement learning: ``predict(state, action, next_state, done)``
         of batches.  None where the method has none.
     weights : array (d,) or None
-        Of the features, where they were given and the reward is linear in them.
+        Of the features, where they were given and the method recovers a reward that is linear in them.
     convergence : Convergence
     """
 
