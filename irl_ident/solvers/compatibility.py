@@ -330,7 +330,10 @@ def _boxed(dim: int, unknowns: int) -> list[tuple[float | None, float | None]]:
 
 
 def _solved(cost: Array, above: Any, bound: Array, along: Array | None, box: Any) -> tuple[Array, int]:
-    """Minimise ``cost . x`` over ``above x <= bound``, ``along . x = 1`` and the box: the point and the iterations."""
+    """Minimise ``cost . x`` over ``above x <= bound``, ``along . x = 1`` and the box: the point and the iterations.
+
+    By an interior point with crossover: the simplex method stalls on the open directions of constants and shapings.
+    """
     solver: Any = linprog
     equal = {} if along is None else {"A_eq": sparse.csr_array(along[None]), "b_eq": np.ones(1)}
     for tolerance, presolve in ATTEMPTS:
@@ -339,7 +342,7 @@ def _solved(cost: Array, above: Any, bound: Array, along: Array | None, box: Any
             A_ub=above,
             b_ub=bound,
             bounds=box,
-            method="highs",
+            method="highs-ipm",
             options={
                 "primal_feasibility_tolerance": tolerance,
                 "dual_feasibility_tolerance": tolerance,
