@@ -24,8 +24,9 @@ to G = 1 (Charnes & Cooper 1962).  It is 0 when some reward of the family explai
 the share of what optimal behaviour would gain over chance that the demonstrator leaves.  Among the rewards that reach
 c, all in one convex cone, the one with the largest gain under ``|theta|_inf <= 1`` is returned.
 
-C and G are about returns from the initial distribution: what a policy would do in states that it never comes to counts
-for nothing.
+Where demonstrators are explained, the reward is on the boundary of the identified cone: actions that were not shown may
+be as good as those that were, none is better.  C and G are about returns from the initial distribution: what a policy
+would do in states that it never comes to counts for nothing.
 """
 
 from __future__ import annotations
@@ -308,12 +309,17 @@ def least_loss(shown: Sequence[Demonstrator], direction: Array) -> tuple[Array, 
     along = np.zeros(unknowns)
     along[:dim] = direction
     nothing = np.zeros(bellman.shape[0])
-    point, first = _solved(total, -bellman, nothing, along, [(None, None)] * unknowns)
+    point, iterations = _solved(total, -bellman, nothing, along, [(None, None)] * unknowns)
     least = float(total @ point)
-    allowed = least + SLACK * max(1.0, abs(least))
-    above = sparse.csr_array(sparse.vstack([-bellman, sparse.csr_array((total - allowed * along)[None])], format="csr"))
-    chosen, second = _solved(-along, above, np.append(nothing, 0.0), None, _boxed(dim, unknowns))
-    return chosen[:dim], least, first + second
+    explained = [0.0] if abs(least) <= SLACK else []
+    for allowed in (*explained, least + SLACK * max(1.0, abs(least))):
+        row = sparse.csr_array((total - allowed * along)[None])
+        above = sparse.csr_array(sparse.vstack([-bellman, row], format="csr"))
+        chosen, more = _solved(-along, above, np.append(nothing, 0.0), None, _boxed(dim, unknowns))
+        iterations += more
+        if along @ chosen > SLACK:
+            break
+    return chosen[:dim], least, iterations
 
 
 def _rows(shown: Sequence[Demonstrator]) -> tuple[sparse.csr_array, Array]:
