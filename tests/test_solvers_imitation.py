@@ -1,5 +1,6 @@
 """The imitation library's algorithms as solvers, run for real and small."""
 
+import pickle
 import random
 import subprocess
 import sys
@@ -307,6 +308,20 @@ class TestAIRL:
             AIRL().fit([(env, Trajectories([[0]], [[]]))], states)
 
 
+def test_environments_weigh_alike_however_often_they_were_seen(rings: Rings) -> None:
+    from irl_ident.solvers.imitation_library import demonstrations as demos
+
+    (env, seen), (other, _) = rings
+    few = Trajectories(seen.states[:3], seen.actions[:3])
+    rare = Trajectories([[0, 4, 0]], [[1, 0]])
+    read = demos.demonstrations([(env, few), (other, rare)], solver="AIRL", episodes=1, horizon=2, seed=0)
+    np.testing.assert_array_equal(read[1].env.initial, np.eye(5)[0])
+    joined = demos.balanced([each.trajectories() for each in read])
+    np.testing.assert_array_equal(joined.obs[6:], [5, 9, 5, 9, 5, 9])
+    np.testing.assert_array_equal(joined.acts[6:], [1, 0, 1, 0, 1, 0])
+    np.testing.assert_array_equal(joined.obs[:6].reshape(3, 2), seen.states[:3, :2])
+
+
 class TestGAIL:
     def test_imitates_in_both_environments_and_has_no_reward(self, rings: Rings) -> None:
         found = GAIL(steps=4096).fit(rings, StateActionRewards(5, 2))
@@ -479,6 +494,8 @@ class TestDegenerate:
         np.testing.assert_allclose(found.policy(env).sum(axis=1), 1)
         assert np.isfinite([found.value, found.convergence.residual]).all()
         assert str(found).startswith(type(make()).__name__)
+        again = pickle.loads(pickle.dumps(found))
+        np.testing.assert_array_equal(again.policy(env), found.policy(env))
         return found
 
     def theta(self, found: Any) -> Array:

@@ -72,7 +72,7 @@ class Adversarial(Solver):
     Parameters
     ----------
     steps : int
-        Steps of the generator in all environments together; at least one round of 8 workers' ``n_steps``.
+        Steps of the generator in all environments together; at least one round, ``n_steps`` of each of PPO's workers.
     seed : int
         The same seed, the same estimate (on one machine with one release of PyTorch).
     horizon : int, optional
@@ -154,7 +154,7 @@ class Adversarial(Solver):
 
             base = LinearTableReward(*worlds.spaces(len(known) * n_states, n_actions), features)
             venv = worlds.side_by_side([each.env for each in seen], horizon)
-            transitions = balanced([each.trajectories() for each in seen])
+            transitions = demos.balanced([each.trajectories() for each in seen])
             generator = self._generator(venv, known[0].discount, (), {**worlds.TABLE_SETTINGS, **self._entropy})
             losses, _ = trained(self, transitions, venv, base, generator, varied=False)
             tables = worlds.table(generator.policy, len(known) * n_states).reshape(len(known), n_states, n_actions)
@@ -212,7 +212,7 @@ class Adversarial(Solver):
             venv = worlds.vector(world)
             base = worlds.reward_net(venv, given, features)
             generator = self._generator(venv, discount, worlds.HIDDEN_LAYERS, worlds.WORLD_SETTINGS)
-            losses, net = trained(self, balanced([given]), venv, base, generator, varied=variable_horizon)
+            losses, net = trained(self, demos.balanced([given]), venv, base, generator, varied=variable_horizon)
             venv.close()
         linear = features is not None and self.recovers_reward
         theta = base.theta.detach().numpy().astype(float) if linear else None
@@ -291,21 +291,6 @@ def trained(
         trainer.train(settings.steps)
     losses = np.array([dump["mean/disc/disc_loss"] for dump in told if "mean/disc/disc_loss" in dump])
     return losses, trainer.reward_test
-
-
-def balanced(trajectories: Sequence[Sequence[Any]]) -> Any:
-    """Transitions of several environments in one, those of each repeated to be as many as those of the largest."""
-    from imitation.data.rollout import flatten_trajectories
-    from imitation.data.types import Transitions
-
-    each = [flatten_trajectories(list(t)) for t in trajectories]
-    most = max(len(t) for t in each)
-    rows = [np.resize(np.arange(len(t)), most) for t in each]
-    joined = {
-        name: np.concatenate([getattr(t, name)[row] for t, row in zip(each, rows, strict=True)])
-        for name in ("obs", "acts", "infos", "next_obs", "dones")
-    }
-    return Transitions(**joined)
 
 
 def settled(losses: Array) -> float:

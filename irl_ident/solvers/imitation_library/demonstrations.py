@@ -16,8 +16,9 @@ Environments that share an objective become one world, their disjoint union: its
 
 from __future__ import annotations
 
+from collections.abc import Sequence
 from dataclasses import dataclass
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, Any
 
 import numpy as np
 
@@ -151,3 +152,18 @@ def started(env: Environment, first: Integers) -> Environment:
     """``env`` with episodes that start as often in each state as ``first`` (N,) lists it."""
     initial = np.bincount(first, minlength=env.n_states) / first.size
     return Environment(env.transitions, env.discount, initial, states=env.states, actions=env.actions)
+
+
+def balanced(trajectories: Sequence[Sequence[Any]]) -> Any:
+    """Transitions of several environments in one, those of each repeated to be as many as those of the largest."""
+    from imitation.data.rollout import flatten_trajectories
+    from imitation.data.types import Transitions
+
+    each = [flatten_trajectories(list(t)) for t in trajectories]
+    most = max(len(t) for t in each)
+    rows = [np.resize(np.arange(len(t)), most) for t in each]
+    joined = {
+        name: np.concatenate([getattr(t, name)[row] for t, row in zip(each, rows, strict=True)])
+        for name in ("obs", "acts", "infos", "next_obs", "dones")
+    }
+    return Transitions(**joined)

@@ -22,7 +22,6 @@ from irl_ident.solvers import reading
 from irl_ident.solvers.base import Convergence, Solver
 from irl_ident.solvers.imitation_library import demonstrations as demos
 from irl_ident.solvers.imitation_library import library, worlds
-from irl_ident.solvers.imitation_library.adversarial import balanced
 from irl_ident.solvers.imitation_library.library import ImitationEstimate
 from irl_ident.solvers.imitation_library.worlds import World, WorldEstimate
 
@@ -93,7 +92,9 @@ class DensityReward(Solver):
         n_states, n_actions = known[0].n_states, known[0].n_actions
         with library.reproducible(self.seed) as random:
             venv = worlds.side_by_side([each.env for each in seen], horizon)
-            model = fitted(self, balanced([each.trajectories() for each in seen]), venv, None, random, varied=False)
+            model = fitted(
+                self, demos.balanced([each.trajectories() for each in seen]), venv, None, random, varied=False
+            )
             states, actions = np.divmod(np.arange(len(known) * n_states * n_actions), n_actions)
             flat = np.asarray(model(states, actions, states, np.zeros(states.size, dtype=bool)), dtype=float)
         features = np.vstack([family.matrix(env).toarray() for env in known])
@@ -132,7 +133,7 @@ class DensityReward(Solver):
             chosen = {**worlds.WORLD_SETTINGS, **self.ppo}
             learner = worlds.ppo(venv, discount=discount, seed=self.seed, layers=worlds.HIDDEN_LAYERS, settings=chosen)
             learner.set_logger(log)
-            model = fitted(self, balanced([given]), venv, learner, random, varied=variable_horizon)
+            model = fitted(self, demos.balanced([given]), venv, learner, random, varied=variable_horizon)
             model.train_policy(self.steps)
             venv.close()
             moved = float(log.default_logger.name_to_value["train/approx_kl"])
