@@ -236,7 +236,7 @@ def test_information_is_the_expected_outer_product_of_scores(kind: Any) -> None:
             choices = kind(env, one, TEMPERATURE)
             score = features.T @ choices.gradients(reward[None], choices.start(1))[1].ravel()
             total += visits[s] * policy[s, a] * np.outer(score, score)
-    found = kind(env, visits[:, None] * policy, TEMPERATURE).information(reward, features)
+    found = kind(env, visits[:, None] * policy, TEMPERATURE).information(reward[None], features)[0]
     np.testing.assert_allclose(found, total, atol=1e-10)
 
 

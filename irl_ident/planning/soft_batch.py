@@ -9,21 +9,25 @@ which lie below the solution, so that any start is safe.
 from __future__ import annotations
 
 from dataclasses import dataclass
+from weakref import WeakKeyDictionary
 
 import numpy as np
 import numpy.typing as npt
+from scipy import sparse
 
 from irl_ident.environment import Array, Environment
 from irl_ident.planning.bounds import lengths
 from irl_ident.planning.checks import finite, positive
-from irl_ident.planning.derivatives import soft_gradient
+from irl_ident.planning.derivatives import soft_gradient, soft_jacobian
 from irl_ident.planning.soft import NEWTON_STEPS, SoftPlan, soft
 from irl_ident.planning.structure import is_crowded
 
 STACKED_STATES = 300
 """Up to so many states the systems of all rewards are solved in one dense stack; beyond, each reward on its own."""
-STACK_ENTRIES = 4_000_000
+STACK_ENTRIES = 160_000
 """Matrix entries that one stack holds at most."""
+
+_patterns: WeakKeyDictionary[Environment, _Pattern] = WeakKeyDictionary()
 
 
 @dataclass(frozen=True, eq=False)
@@ -39,6 +43,9 @@ class SoftPlans:
     temperature : float
     error_bound : array (N,)
         Neither ``values`` nor ``q`` of a reward is further from the exact solution.
+    change : array (N, S)
+        By how much the last backup changed the values.  ``q`` and the policy are exactly those of the reward
+        ``r(s, a) - change(s)``, up to rounding.
     """
 
     values: Array
@@ -47,6 +54,7 @@ class SoftPlans:
     policy: Array
     temperature: float
     error_bound: Array
+    change: Array
 
 
 def soft_batch(
@@ -92,14 +100,13 @@ def soft_batch(
     if env.n_states > STACKED_STATES:
         return _each(env, many, b)
     values, sizes = np.empty_like(first), np.empty(len(many))
-    rows = env.continuation.toarray().reshape(env.n_states, env.n_actions, env.n_states)
     room = max(1, STACK_ENTRIES // env.n_states**2)
     for low in range(0, len(many), room):
         part = slice(low, low + room)
-        values[part], sizes[part] = _solved(env, rows, many[part], first[part], b, tolerance)
-    q = _backed_up(env, rows, many, values)
-    values, log_policy, policy = _softened(q, b)
-    return SoftPlans(values, q, log_policy, policy, b, lengths(env).longest * sizes)
+        values[part], sizes[part] = _solved(env, many[part], first[part], b, tolerance)
+    q = _backed_up(env, many, values)
+    backed, log_policy, policy = _softened(q, b)
+    return SoftPlans(backed, q, log_policy, policy, b, lengths(env).longest * sizes, backed - values)
 
 
 def soft_batch_gradient(env: Environment, plans: SoftPlans, cotangent: npt.ArrayLike) -> Array:
@@ -120,21 +127,47 @@ def soft_batch_gradient(env: Environment, plans: SoftPlans, cotangent: npt.Array
     c = finite("cotangent", cotangent, plans.q.shape[1:], "(S, A)")
     if env.n_states > STACKED_STATES:
         return np.array([soft_gradient(env, _one(plans, k), c) for k in range(len(plans.q))]).reshape(plans.q.shape)
-    rows = env.continuation.toarray().reshape(env.n_states, env.n_actions, env.n_states)
     right = env.shaping.T @ c.ravel()
     gradient = np.empty_like(plans.q)
     room = max(1, STACK_ENTRIES // env.n_states**2)
     for low in range(0, len(plans.q), room):
         part = slice(low, low + room)
-        systems = _systems(rows, plans.policy[part])
+        systems = _systems(env, plans.policy[part])
         y = np.linalg.solve(systems.transpose(0, 2, 1), np.broadcast_to(right, systems.shape[:2])[..., None])
         gradient[part] = (c - plans.policy[part] * y) / plans.temperature
     return gradient
 
 
-def _solved(
-    env: Environment, rows: Array, rewards: Array, start: Array, b: float, tolerance: float
-) -> tuple[Array, Array]:
+def soft_batch_jacobian(env: Environment, plans: SoftPlans, directions: npt.ArrayLike) -> Array:
+    """Changes of the soft log-policies along directions of the reward.
+
+    Parameters
+    ----------
+    env : Environment
+    plans : SoftPlans
+        Of ``env``.
+    directions : array (S * A, m)
+        Row ``s * A + a``.
+
+    Returns
+    -------
+    array (N, S * A, m)
+        Each as of :func:`irl_ident.planning.soft_jacobian`.
+    """
+    shape = np.shape(directions)
+    dr = finite("directions", directions, (env.n_states * env.n_actions, shape[-1] if shape else 0), "(S * A, m)")
+    changes = np.empty((len(plans.q), *dr.shape))
+    for k, policy in enumerate(plans.policy):
+        if env.n_states > STACKED_STATES:
+            changes[k] = soft_jacobian(env, _one(plans, k), dr)
+            continue
+        averaged = np.einsum("sa,sam->sm", policy, dr.reshape(*policy.shape, dr.shape[1]))
+        dv = np.linalg.solve(_systems(env, policy[None])[0], averaged)
+        changes[k] = (dr - env.shaping @ dv) / plans.temperature
+    return changes
+
+
+def _solved(env: Environment, rewards: Array, start: Array, b: float, tolerance: float) -> tuple[Array, Array]:
     """Values (N, S) by Newton's method, and the residual with its allowance for rounding (N,)."""
     values, sizes = start, np.empty(len(rewards))
     live = np.arange(len(rewards))
@@ -144,7 +177,7 @@ def _solved(
     largest = np.abs(rewards).max(axis=(1, 2), initial=0)
     for _ in range(NEWTON_STEPS):
         r = rewards[live]
-        q = _backed_up(env, rows, r, values[live])
+        q = _backed_up(env, r, values[live])
         top, log_policy, policy = _softened(q, b)
         residual = np.abs(top - values[live]).max(axis=1)
         noise = entries * eps * (largest[live] + 2 * np.abs(values[live]).max(axis=1))
@@ -158,13 +191,11 @@ def _solved(
         if not len(live):
             return values, sizes
         paid = (policy[go] * (r[go] - b * log_policy[go])).sum(axis=2)
-        values[live] = np.linalg.solve(_systems(rows, policy[go]), paid[..., None])[..., 0]
+        values[live] = np.linalg.solve(_systems(env, policy[go]), paid[..., None])[..., 0]
     raise ArithmeticError(f"soft planning: residual {sizes[live].max():.1e} after {NEWTON_STEPS} Newton steps")
 
 
-def _backed_up(env: Environment, rows: Array, rewards: Array, values: Array) -> Array:
-    if is_crowded(env):
-        return rewards + (values @ rows.reshape(-1, env.n_states).T).reshape(rewards.shape)
+def _backed_up(env: Environment, rewards: Array, values: Array) -> Array:
     q: Array = rewards + (env.continuation @ values.T).T.reshape(rewards.shape)
     return q
 
@@ -178,13 +209,38 @@ def _softened(q: Array, b: float) -> tuple[Array, Array, Array]:
     return values, (q - values[..., None]) / b, weights / total[..., None]
 
 
-def _systems(rows: Array, policy: Array) -> Array:
+@dataclass(frozen=True, eq=False)
+class _Pattern:
+    """Where chains of the environment have entries, flat in (S, S), and how policies weigh them, (K, S * A)."""
+
+    places: npt.NDArray[np.intp]
+    weights: sparse.csr_array
+
+
+def _pattern(env: Environment) -> _Pattern:
+    if env not in _patterns:
+        entries = env.continuation.tocoo()
+        flat = entries.row // env.n_actions * env.n_states + entries.col
+        places, order = np.unique(flat, return_inverse=True)
+        shape = (places.size, env.n_states * env.n_actions)
+        _patterns[env] = _Pattern(places, sparse.csr_array((entries.data, (order, entries.row)), shape=shape))
+    return _patterns[env]
+
+
+def _systems(env: Environment, policy: Array) -> Array:
     """``I - C_pi`` for each policy (N, S, A), (N, S, S)."""
-    chains: Array = np.matmul(policy[:, :, None, :], rows)[:, :, 0]
-    np.negative(chains, out=chains)
-    states = np.arange(chains.shape[1])
-    chains[:, states, states] += 1
-    return chains
+    count, n_states = policy.shape[:2]
+    if is_crowded(env):
+        rows = env.continuation.toarray().reshape(n_states, env.n_actions, n_states)
+        systems: Array = -np.matmul(policy[:, :, None, :], rows)[:, :, 0]
+    else:
+        pattern = _pattern(env)
+        flat = np.zeros((count, n_states**2))
+        flat[:, pattern.places] = -(pattern.weights @ policy.reshape(count, -1).T).T
+        systems = flat.reshape(count, n_states, n_states)
+    states = np.arange(n_states)
+    systems[:, states, states] += 1
+    return systems
 
 
 def _each(env: Environment, rewards: Array, b: float) -> SoftPlans:
@@ -192,7 +248,8 @@ def _each(env: Environment, rewards: Array, b: float) -> SoftPlans:
     q = np.array([plan.q for plan in plans]).reshape(rewards.shape)
     log_policy = np.array([plan.log_policy for plan in plans]).reshape(rewards.shape)
     values = np.array([plan.values for plan in plans]).reshape(rewards.shape[:2])
-    return SoftPlans(values, q, log_policy, np.exp(log_policy), b, np.array([plan.error_bound for plan in plans]))
+    bounds = np.array([plan.error_bound for plan in plans])
+    return SoftPlans(values, q, log_policy, np.exp(log_policy), b, bounds, np.zeros_like(values))
 
 
 def _one(plans: SoftPlans, k: int) -> SoftPlan:

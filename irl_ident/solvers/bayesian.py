@@ -16,7 +16,7 @@ no choice.  There the posterior is what the prior says; under a Gaussian prior i
 
 from __future__ import annotations
 
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
 from functools import cached_property
 from typing import Any, Literal, get_args
 
@@ -35,7 +35,7 @@ from irl_ident.solvers import reading
 from irl_ident.solvers.base import Convergence, Estimate, Solver
 from irl_ident.solvers.choices import BoltzmannChoices, Choices, NoisyChoices, SmoothChoices, SoftChoices
 from irl_ident.solvers.priors import Gaussian, Laplace, Prior, Uniform
-from irl_ident.solvers.sampling import Chains, Starts, elliptical, hamiltonian, mode
+from irl_ident.solvers.sampling import Chains, Starts, elliptical, hamiltonian, modes
 
 __all__ = ["BayesianIRL", "Gaussian", "Laplace", "Posterior", "Prior", "Uniform"]
 
@@ -318,31 +318,40 @@ class _Density:
             later.append(after)
         return value, slope * self.prior.slopes(u) - u, tuple(later)
 
+    def anchored(self, u: Array) -> _Density:
+        """The same density, whose soft plans start from those at u (d,)."""
+        theta = self.prior.parameters(u[None])
+        near = [
+            choice.anchored(_rewards(choice.env, phi, theta)[0]) if isinstance(choice, SoftChoices) else choice
+            for choice, phi in zip(self.choices, self.features, strict=True)
+        ]
+        return replace(self, choices=near)
+
     def curvature(self, u: Array) -> Array:
-        """Fisher information at u (d,) plus that of the prior."""
-        slopes = self.prior.slopes(u)
-        total = np.zeros((u.size, u.size))
+        """Fisher information at u (N, d) plus that of the prior, (N, d, d)."""
+        slopes, theta = self.prior.slopes(u), self.prior.parameters(u)
+        total = np.zeros((*u.shape, u.shape[1]))
         for choice, phi in zip(self.choices, self.features, strict=True):
             assert isinstance(choice, SmoothChoices)
-            reward = _rewards(choice.env, phi, self.prior.parameters(u[None]))[0]
-            total += choice.information(reward, phi.toarray())
-        return total * np.outer(slopes, slopes) + np.eye(u.size)
+            total += choice.information(_rewards(choice.env, phi, theta), phi.toarray())
+        return total * slopes[:, :, None] * slopes[:, None, :] + np.eye(u.shape[1])
 
 
 def _paths(choices: list[Choices], family: RewardFamily, solver: BayesianIRL, rng: np.random.Generator) -> Chains:
     """Every chain starts around the mode that is found from its own draw of the prior."""
     density = _Density(choices, [family.matrix(choice.env) for choice in choices], solver.prior)
     draws = rng.standard_normal((solver.chains, family.dim))
-    modes = [mode(density.smooth, density.curvature, draw, density.start(1)) for draw in draws]
-    centre = max(modes, key=lambda found: found[1])[0]
-    lower = linalg.cholesky(density.curvature(centre), lower=True)
+    points, values, metrics = modes(density.smooth, density.curvature, draws, density.start(solver.chains))
+    best = int(np.argmax(values))
+    lower = linalg.cholesky(metrics[best], lower=True)
     root = linalg.solve_triangular(lower, np.eye(family.dim), lower=True).T
-    starts = np.array([point for point, _ in modes]) + rng.standard_normal(draws.shape) @ root.T
+    starts = points + rng.standard_normal(draws.shape) @ root.T
+    density = density.anchored(points[best])
     chains = hamiltonian(
         density.smooth,
         starts,
         density.start(solver.chains),
-        centre,
+        points[best],
         root,
         warmup=solver.warmup,
         samples=solver.samples,

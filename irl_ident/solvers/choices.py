@@ -22,16 +22,16 @@ optimal still, so that one linear solve verifies it.
 from __future__ import annotations
 
 from abc import ABC, abstractmethod
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 
 import numpy as np
 
 from irl_ident import planning
 from irl_ident.environment import Array, Environment
 from irl_ident.planning.batch import Actions
-from irl_ident.planning.soft_batch import STACKED_STATES, soft_batch, soft_batch_gradient
+from irl_ident.planning.soft_batch import STACKED_STATES, soft_batch, soft_batch_gradient, soft_batch_jacobian
 
-PLANNED = 1e-10
+PLANNED = 1e-5
 """Soft plans are solved until no value changes by more than this times the temperature."""
 POLICY_STEPS = 1000
 """Improvements of a policy before planning is given up; under ten are usual."""
@@ -78,31 +78,81 @@ class SmoothChoices(Choices):
         """Log-likelihoods (N,), gradients in the rewards (N, S, A), and the warm start (N, S)."""
 
     @abstractmethod
-    def information(self, reward: Array, features: Array) -> Array:
-        """Fisher information (d, d) of theta, the features (S*A, d), at one reward (S, A)."""
+    def information(self, rewards: Array, features: Array) -> Array:
+        """Fisher information (N, d, d) of theta, by the features (S*A, d), at rewards (N, S, A)."""
 
     def values(self, rewards: Array, start: Array) -> tuple[Array, Array]:  # noqa: D102
         value, _, later = self.gradients(rewards, start)
         return value, later
 
-    def _curvature(self, policy: Array, jacobian: Array) -> Array:
-        weights = (self.counts.sum(axis=1)[:, None] * policy).ravel()
-        return np.asarray(jacobian.T @ (weights[:, None] * jacobian), dtype=float)
+    def _curvature(self, policies: Array, jacobians: Array) -> Array:
+        roots = np.sqrt(self.counts.sum(axis=1)[:, None] * policies).reshape(len(policies), -1, 1) * jacobians
+        return np.asarray(roots.transpose(0, 2, 1) @ roots, dtype=float)
+
+
+@dataclass(frozen=True, eq=False)
+class Anchor:
+    """A soft plan and its derivative, from which plans nearby start.
+
+    Parameters
+    ----------
+    reward : array (S, A)
+    values : array (S,)
+    slope : array (S, S * A)
+        ``dV / dr``, the occupancies from each state.
+    """
+
+    reward: Array
+    values: Array
+    slope: Array
+
+    def start(self, rewards: Array) -> Array:
+        """Values (N, S) of rewards (N, S, A), to first order and from below."""
+        return self.values + (rewards - self.reward).reshape(len(rewards), -1) @ self.slope.T
 
 
 @dataclass(frozen=True, eq=False)
 class SoftChoices(SmoothChoices):
-    """Choices of an agent of maximum causal entropy."""
+    """Choices of an agent of maximum causal entropy.
+
+    Parameters
+    ----------
+    env : Environment
+    counts : array (S, A)
+    temperature : float
+    anchor : Anchor, optional
+        Plans start there rather than from what the caller passes.
+
+    Notes
+    -----
+    Newton's method stops where a backup changes values by ``rho`` up to :data:`PLANNED`.  Policy and gradient are then
+    those of the reward ``r(s, a) - rho(s)``; the log-likelihood is carried over to r to first order,
+    ``L(r) = L(r - rho) + sum_s rho(s) sum_a dL/dr(s, a)``, up to a term in ``rho^2``.
+    """
+
+    anchor: Anchor | None = None
+
+    def anchored(self, reward: Array) -> SoftChoices:
+        """These choices with plans that start from that of ``reward`` (S, A)."""
+        if self.env.n_states > STACKED_STATES:
+            return self
+        plan = planning.soft(self.env, reward, self.temperature)
+        inverse = planning.policy_system(self.env, plan.policy).solve(np.eye(self.env.n_states))
+        slope = (inverse[:, :, None] * plan.policy).reshape(self.env.n_states, -1)
+        return replace(self, anchor=Anchor(reward, plan.values, slope))
 
     def gradients(self, rewards: Array, start: Array) -> tuple[Array, Array, Array]:  # noqa: D102
         b = self.temperature
-        plans = soft_batch(self.env, rewards, b, start=start, tolerance=PLANNED * b)
+        first = start if self.anchor is None else self.anchor.start(rewards)
+        plans = soft_batch(self.env, rewards, b, start=first, tolerance=PLANNED * b)
+        by_reward = soft_batch_gradient(self.env, plans, self.counts)
         value = np.einsum("nsa,sa->n", plans.log_policy, self.counts)
-        return value, soft_batch_gradient(self.env, plans, self.counts), plans.values
+        value += (by_reward.sum(axis=2) * plans.change).sum(axis=1)
+        return value, by_reward, plans.values
 
-    def information(self, reward: Array, features: Array) -> Array:  # noqa: D102
-        plan = planning.soft(self.env, reward, self.temperature)
-        return self._curvature(plan.policy, planning.soft_jacobian(self.env, plan, features))
+    def information(self, rewards: Array, features: Array) -> Array:  # noqa: D102
+        plans = soft_batch(self.env, rewards, self.temperature, tolerance=PLANNED * self.temperature)
+        return self._curvature(plans.policy, soft_batch_jacobian(self.env, plans, features))
 
 
 @dataclass(frozen=True, eq=False)
@@ -120,15 +170,16 @@ class BoltzmannChoices(SmoothChoices):
         np.put_along_axis(pull, plans.chosen[..., None], _at(pull, plans.chosen)[..., None] + w[..., None], axis=2)
         return value, pull, plans.chosen.astype(float)
 
-    def information(self, reward: Array, features: Array) -> Array:  # noqa: D102
-        plan = optimal_plans(self.env, reward[None], self.start(1))
-        chosen, policy = plan.chosen[0], np.exp(_log_softmax(plan.q[0] / self.temperature))
-        at = np.arange(chosen.size) * self.env.n_actions + chosen
-        system = planning.policy_system(self.env, np.eye(self.env.n_actions)[chosen])
-        dq = features + self.env.continuation @ system.solve(features[at])
-        by_state = dq.reshape(*policy.shape, -1)
-        centred = by_state - np.einsum("sa,sad->sd", policy, by_state)[:, None]
-        return self._curvature(policy, centred.reshape(dq.shape) / self.temperature)
+    def information(self, rewards: Array, features: Array) -> Array:  # noqa: D102
+        plans = optimal_plans(self.env, rewards, self.start(len(rewards)))
+        policies = np.exp(_log_softmax(plans.q / self.temperature))
+        jacobians = np.empty((len(rewards), *features.shape))
+        for k, chosen in enumerate(plans.chosen):
+            system = planning.policy_system(self.env, np.eye(self.env.n_actions)[chosen])
+            at = np.arange(chosen.size) * self.env.n_actions + chosen
+            dq = (features + self.env.continuation @ system.solve(features[at])).reshape(*policies[k].shape, -1)
+            jacobians[k] = (dq - np.einsum("sa,sad->sd", policies[k], dq)[:, None]).reshape(features.shape)
+        return self._curvature(policies, jacobians / self.temperature)
 
 
 @dataclass(frozen=True, eq=False)
@@ -178,7 +229,7 @@ def _systems(env: Environment, chosen: Actions) -> Array:
     """``I - C_pi`` for deterministic policies (N, S), (N, S, S)."""
     states = np.arange(env.n_states)
     rows = env.continuation.toarray().reshape(env.n_states, env.n_actions, env.n_states)
-    systems: Array = -rows[states, chosen]
+    systems = np.asarray(-rows[states, chosen], dtype=float)
     systems[:, states, states] += 1
     return systems
 

@@ -104,8 +104,7 @@ class Uniform(Prior):
         return np.asarray(self.bound, dtype=float) / np.sqrt(3)
 
     def parameters(self, u: Array) -> Array:  # noqa: D102
-        theta: Array = np.asarray(self.bound) * special.erf(u / np.sqrt(2))
-        return theta
+        return np.asarray(np.asarray(self.bound) * special.erf(u / np.sqrt(2)), dtype=float)
 
     def slopes(self, u: Array) -> Array:  # noqa: D102
         slopes: Array = np.asarray(self.bound) * 2 * np.exp(-np.minimum(u**2, 1400.0) / 2 - _LOG_ROOT)
@@ -135,8 +134,8 @@ class Laplace(Prior):
         return np.asarray(self.scale, dtype=float) * np.sqrt(2)
 
     def parameters(self, u: Array) -> Array:  # noqa: D102
-        theta: Array = -np.asarray(self.scale) * np.sign(u) * (np.log(2) + special.log_ndtr(-np.abs(u)))
-        return theta
+        log_tails: Array = np.log(2) + special.log_ndtr(-np.abs(u))
+        return np.asarray(-np.asarray(self.scale) * np.sign(u) * log_tails)
 
     def slopes(self, u: Array) -> Array:  # noqa: D102
         hazard: Array = np.exp(-(u**2) / 2 - _LOG_ROOT - special.log_ndtr(-np.abs(u)))

@@ -37,13 +37,19 @@ Plain = Callable[[Array, Starts], tuple[Array, Starts]]
 ACCEPTANCE = 0.8
 """Mean acceptance that warm-up aims at."""
 QUARTER = np.pi / 2
-"""Mean length of a path, and the longest step."""
+"""Mean length of a path."""
+SPREAD = 0.4
+"""Paths are longer or shorter than the mean by up to this share."""
+LONGEST = (1 + SPREAD) * QUARTER
+"""The longest step."""
 MOST_STEPS = 50
 """Steps in one path at most."""
 DIVERGENT = 1000.0
 """A path whose energy is off by more than this has diverged."""
-ASCENT_STEPS = 100
-"""Steps towards a mode at most; a chain needs no better start than the last one."""
+CLIMBED = 0.01
+"""Gain in nats from which a step towards a mode is worth taking; chains start a deviation away from it anyhow."""
+ASCENT_STEPS = 50
+"""Steps towards a mode at most; where the density has kinks, there may be no end."""
 
 
 @dataclass(frozen=True, eq=False)
@@ -70,26 +76,52 @@ class Chains:
     step: float
 
 
-def mode(density: Smooth, curvature: Callable[[Array], Array], start: Array, plans: Starts) -> tuple[Array, float]:
-    """Climb from ``start`` (d,) by damped scoring steps (Levenberg 1944, Marquardt 1963); the point and its value."""
-    point = start
-    values, slope, plans = density(point[None], plans)
-    damping = 1e-3
+def modes(
+    density: Smooth, curvature: Callable[[Array], Array], starts: Array, plans: Starts
+) -> tuple[Array, Array, Array]:
+    """Climb from each of ``starts`` (N, d) by damped scoring (Levenberg 1944, Marquardt 1963).
+
+    Parameters
+    ----------
+    density : callable
+    curvature : callable
+        Positive definite stand-in for minus the Hessian, (N, d, d) at points (N, d).
+    starts : array (N, d)
+    plans : tuple of array (N, S)
+
+    Returns
+    -------
+    points : array (N, d)
+        Where a step would gain less than :data:`CLIMBED` nats, or the steps ran out.
+    values : array (N,)
+    curvatures : array (N, d, d)
+        The last ones, at or next to the points.
+    """
+    points, damping, live = starts.copy(), np.full(len(starts), 1e-3), np.arange(len(starts))
+    values, slopes, plans = density(points, plans)
+    metrics = curvature(points)
+    identity = np.eye(points.shape[1])
     for _ in range(ASCENT_STEPS):
-        metric = curvature(point)
-        metric[np.diag_indices_from(metric)] *= 1 + damping
-        step = linalg.solve(metric, slope[0], assume_a="pos")
-        gain = float(slope[0] @ step) / 2
-        if gain < 1e-3:
+        scale = np.trace(metrics[live], axis1=1, axis2=2)[:, None, None] / len(identity)
+        damped = metrics[live] + damping[live, None, None] * scale * identity
+        steps = np.linalg.solve(damped, slopes[live][..., None])[..., 0]
+        gain = (slopes[live] * steps).sum(axis=1) / 2
+        go = (gain >= CLIMBED) & (damping[live] < 1e9)
+        live, steps, gain = live[go], steps[go], gain[go]
+        if not len(live):
             break
-        tried, its_slope, its_plans = density((point + step)[None], plans)
-        ratio = (float(tried[0]) - float(values[0])) / gain
-        if ratio > 1e-3:
-            point, values, slope, plans = point + step, tried, its_slope, its_plans
-        damping = damping * 10 if ratio < 0.25 else max(damping / 10, 1e-9)
-        if damping > 1e9:
-            break
-    return point, float(values[0])
+        trial = points[live] + steps
+        found, its_slopes, later = density(trial, tuple(plan[live] for plan in plans))
+        ratio = (found - values[live]) / gain
+        rose = ratio > 1e-3
+        up = live[rose]
+        points[up], values[up], slopes[up] = trial[rose], found[rose], its_slopes[rose]
+        for plan, new in zip(plans, later, strict=True):
+            plan[up] = new[rose]
+        if len(up):
+            metrics[up] = curvature(points[up])
+        damping[live] = np.where(ratio < 0.25, damping[live] * 10, np.maximum(damping[live] / 10, 1e-9))
+    return points, values, metrics
 
 
 def hamiltonian(
@@ -215,7 +247,7 @@ class _Path:
 
     def moved(self, size: float, rng: np.random.Generator) -> tuple[Array, int]:
         """One path of every chain: probabilities of acceptance (N,), and how many diverged."""
-        length = QUARTER * rng.uniform(0.6, 1.4)
+        length = QUARTER * rng.uniform(1 - SPREAD, 1 + SPREAD)
         count = min(MOST_STEPS, max(1, int(np.ceil(length / size))))
         h = min(length / count, size)
         z, pull, plans = self.z, self.pull, self.plans
@@ -251,7 +283,7 @@ class _Averaging:
     """Dual averaging of the step size (Hoffman & Gelman 2014, algorithm 5), with their constants."""
 
     def __init__(self, size: float) -> None:
-        self.aim = np.log(min(2 * size, QUARTER))
+        self.aim = np.log(min(2 * size, LONGEST))
         self.size, self.mean, self.gap, self.told_before = size, 0.0, 0.0, 0
 
     def told(self, chance: float, *, last: bool) -> float:
@@ -260,7 +292,7 @@ class _Averaging:
         t = self.told_before
         weight = 1 / (t + 10)
         self.gap = (1 - weight) * self.gap + weight * (ACCEPTANCE - chance)
-        size = min(self.aim - np.sqrt(t) / 0.05 * self.gap, np.log(QUARTER))
+        size = min(self.aim - np.sqrt(t) / 0.05 * self.gap, np.log(LONGEST))
         rate = t**-0.75
         self.mean = rate * size + (1 - rate) * self.mean
         self.size = float(np.exp(self.mean if last else size))
