@@ -164,7 +164,7 @@ def maximum_likelihood(
     fam: RewardFamily,
     *,
     temperature: float = 1.0,
-    penalty: float = 0.0,
+    penalty: npt.ArrayLike = 0.0,
     start: npt.ArrayLike | None = None,
     max_iterations: int = 200,
 ) -> Fit:
@@ -177,8 +177,8 @@ def maximum_likelihood(
     fam : RewardFamily
     temperature : float
         Positive; the unit in which rewards are measured.
-    penalty : float
-        ``penalty / 2 * |theta|^2`` is subtracted: a Gaussian prior of precision ``penalty``.
+    penalty : float or array (d,)
+        ``sum penalty * theta^2 / 2`` is subtracted: a Gaussian prior of precision ``penalty``.
     start : array (d,), optional
         0 when not given.
     max_iterations : int
@@ -188,11 +188,11 @@ def maximum_likelihood(
     Fit
         Look at ``status`` before ``theta``.
     """
-    _check_options(data, temperature, penalty, max_iterations)
+    precision = _checked_options(data, fam, temperature, penalty, max_iterations)
     observed = [(env, _checked_counts(f"data[{i}]", counts, env)) for i, (env, counts) in enumerate(data)]
     if not any(counts.any() for _, counts in observed):
         raise ValueError("data: all counts are 0, there is nothing to fit")
-    point = _point(observed, fam, np.zeros(fam.dim) if start is None else fam.checked(start), temperature, penalty)
+    point = _point(observed, fam, np.zeros(fam.dim) if start is None else fam.checked(start), temperature, precision)
     damping = 1e-3
     status: Status = "iterations"
     iterations = 0
@@ -200,23 +200,23 @@ def maximum_likelihood(
         iterations += 1
         step, damping = _damped_step(point.curvature, point.gradient, damping)
         gain = float(point.gradient @ step - step @ point.curvature @ step / 2)
-        if penalty == 0 and gain < _FLAT and _moved(observed, point, step) > _MOVING:
+        if not precision.any() and gain < _FLAT and _moved(observed, point, step) > _MOVING:
             status = "separated"
             break
         if gain < _ROUNDING * (1 + abs(point.value)):
             step, damping = _damped_step(point.curvature, point.gradient, min(damping, 1e-10))
-            trial = _point(observed, fam, point.theta + step, temperature, penalty)
+            trial = _point(observed, fam, point.theta + step, temperature, precision)
             if linalg.norm(trial.gradient) >= linalg.norm(point.gradient) / 2:
                 status = "converged"
                 break
             point = trial
             continue
-        trial = _point(observed, fam, point.theta + step, temperature, penalty)
+        trial = _point(observed, fam, point.theta + step, temperature, precision)
         ratio = (trial.value - point.value) / gain
         if ratio > 1e-4:
             point = trial
         damping = _next_damping(damping, ratio)
-    theta = _least_norm(observed, fam, point.theta)
+    theta = least_norm(observed, fam, point.theta)
     information = fisher_information(observed, fam, theta, temperature)
     return Fit(
         theta=theta,
@@ -292,15 +292,15 @@ class _Point:
     curvature: Array
 
 
-def _point(data: Sequence[Observed], fam: RewardFamily, theta: Array, temperature: float, penalty: float) -> _Point:
+def _point(data: Sequence[Observed], fam: RewardFamily, theta: Array, temperature: float, precision: Array) -> _Point:
     """The penalised log-likelihood, its gradient and its negative Hessian."""
     local = derivatives(data, fam, theta, temperature)
     return _Point(
         theta,
-        local.log_likelihood - penalty / 2 * float(theta @ theta),
+        local.log_likelihood - float(precision @ theta**2) / 2,
         local,
-        local.gradient - penalty * theta,
-        penalty * np.eye(theta.size) - local.hessian,
+        local.gradient - precision * theta,
+        np.diag(precision) - local.hessian,
     )
 
 
@@ -338,8 +338,11 @@ def _damped_step(curvature: Array, gradient: Array, damping: float) -> tuple[Arr
         return np.asarray(linalg.cho_solve(factor, gradient)), damping
 
 
-def _least_norm(data: Sequence[tuple[Environment, Array]], fam: RewardFamily, theta: Array) -> Array:
-    """``theta`` without its part along the directions that shape in every environment."""
+def least_norm(data: Sequence[tuple[Environment, Array]], fam: RewardFamily, theta: Array) -> Array:
+    """``theta`` (d,) without its part along the directions that shape in every environment of the data.
+
+    These leave the policies of soft-optimal agents as they are, and those of Boltzmann agents too.
+    """
     everywhere = [
         (env.shaping, fam.matrix(env), np.zeros(counts.size), np.ones(counts.size, dtype=bool)) for env, counts in data
     ]
@@ -362,12 +365,19 @@ def _checked_counts(argument: str, counts: npt.ArrayLike | Counts, env: Environm
     return given
 
 
-def _check_options(data: Sequence[Observed], temperature: float, penalty: float, max_iterations: int) -> None:
+def _checked_options(
+    data: Sequence[Observed], fam: RewardFamily, temperature: float, penalty: npt.ArrayLike, max_iterations: int
+) -> Array:
+    """The precision of the prior, (d,), when all settings are in order."""
     if not data:
         raise ValueError("data: should hold at least one pair of environment and counts")
     if not (np.isfinite(temperature) and temperature > 0):
         raise ValueError(f"temperature: was {temperature!r}, should be positive and finite")
-    if not (np.isfinite(penalty) and penalty >= 0):
-        raise ValueError(f"penalty: was {penalty!r}, should be at least 0 and finite")
+    precision = np.asarray(penalty, dtype=float)
+    if precision.shape not in ((), (fam.dim,)) or not (np.isfinite(precision) & (precision >= 0)).all():
+        raise ValueError(
+            f"penalty: was {penalty!r}, should be at least 0 and finite, one number or one for each parameter"
+        )
     if max_iterations < 1:
         raise ValueError(f"max_iterations: was {max_iterations!r}, should be at least 1")
+    return np.broadcast_to(precision, (fam.dim,))

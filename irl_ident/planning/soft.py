@@ -17,7 +17,7 @@ from scipy import special
 
 from irl_ident.environment import Array, Environment
 from irl_ident.planning.bounds import lengths, rounding
-from irl_ident.planning.checks import positive, reward_on
+from irl_ident.planning.checks import finite, positive, reward_on
 from irl_ident.planning.optimal import optimal
 from irl_ident.planning.structure import method_for
 from irl_ident.planning.systems import PolicySystem, chain_of
@@ -54,7 +54,9 @@ class SoftPlan:
     error_bound: float
 
 
-def soft(env: Environment, reward: npt.ArrayLike, temperature: float = 1.0) -> SoftPlan:
+def soft(
+    env: Environment, reward: npt.ArrayLike, temperature: float = 1.0, *, start: npt.ArrayLike | None = None
+) -> SoftPlan:
     """Plan with maximum causal entropy.
 
     Parameters
@@ -66,11 +68,13 @@ def soft(env: Environment, reward: npt.ArrayLike, temperature: float = 1.0) -> S
         Finite.
     temperature : float
         Price of a nat of entropy in units of reward, above 0.
+    start : array (S,), optional
+        Values to start from, such as those of a plan for a reward nearby; optimal values when not given.
 
     Returns
     -------
     SoftPlan
-        Solved to rounding.
+        Solved to rounding, from wherever it started.
 
     Raises
     ------
@@ -89,7 +93,10 @@ def soft(env: Environment, reward: npt.ArrayLike, temperature: float = 1.0) -> S
     """
     r, b = reward_on(env, reward), positive("temperature", temperature)
     method, longest = method_for(env), lengths(env).longest
-    values = optimal(env, r, tolerance=1e-2).values
+    if start is None:
+        values = optimal(env, r, tolerance=1e-2).values
+    else:
+        values = finite("start", start, (env.n_states,), "(S,)")
     least, stalled = np.inf, 0
     for _ in range(NEWTON_STEPS):
         q = r + env.backup(values)

@@ -1,0 +1,246 @@
+"""Maximum causal entropy inverse RL, as maximum likelihood (Ziebart, Bagnell & Dey 2010; Ziebart 2010).
+
+The estimate minimises ``- sum_e sum_sa n_e(s, a) log pi_e(a | s; theta)`` plus minus the log-density of the prior,
+
+    Gaussian(deviation):  sum theta^2 / (2 deviation^2)         Laplace(scale):  sum |theta| / scale.
+
+Where the weights n are the discounted occupancy of a policy, the gradient is 0 just when the estimate's feature
+expectations are those of the policy: maximum causal entropy's dual.  For trajectories it is the likelihood of the
+choices given the states in which they were made.
+
+Small problems are solved by Newton's method with the exact Hessian, large ones by a trust-region Newton method that
+asks only for products with it (:mod:`irl_ident.solvers.matrix_free`); Laplace priors by splitting theta into its
+positive and negative part (L-BFGS-B) and then, with the zeros that it found, by Newton's method on the others.
+"""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+from functools import cached_property
+from typing import Any
+
+import numpy as np
+from scipy import linalg, optimize
+
+from irl_ident.agents import SoftOptimal
+from irl_ident.environment import Array
+from irl_ident.evidence import Evidence
+from irl_ident.identified.soft_likelihood import (
+    Observed,
+    derivatives,
+    fisher_information,
+    least_norm,
+    maximum_likelihood,
+)
+from irl_ident.planning.checks import positive
+from irl_ident.rewards import RewardFamily
+from irl_ident.solvers import reading
+from irl_ident.solvers.base import Convergence, Estimate, Solver, Status
+from irl_ident.solvers.matrix_free import SoftLikelihood, Weighted, newton, newton_step
+from irl_ident.solvers.priors import Gaussian, Laplace
+
+DENSE_ENTRIES = 50_000
+"""Up to so many entries of the Jacobians the Hessian is formed at every step."""
+
+GRADIENT = 1e-9
+"""A gradient this small, for each unit of weight, counts as 0."""
+
+FLAT = 1e-6
+MOVING = 0.1
+"""Where a Newton step gains less than FLAT nats and changes a log-probability by MOVING, there is no maximum."""
+
+POLISHING = 50
+"""Newton steps on the parameters that a Laplace prior leaves."""
+
+
+@dataclass(frozen=True, eq=False)
+class LikelihoodEstimate(Estimate):
+    """An estimate of greatest likelihood.
+
+    Attributes
+    ----------
+    log_likelihood : float
+        In nats, without the prior.
+    """
+
+    log_likelihood: float
+
+
+@dataclass(frozen=True, eq=False)
+class MaxEntEstimate(LikelihoodEstimate):
+    """The estimate of :class:`MaxEnt`, with what its evidence told.
+
+    Attributes
+    ----------
+    data : sequence of (Environment, array (S, A))
+        How much each choice counted.
+    """
+
+    data: Weighted
+
+    @cached_property
+    def information(self) -> Array:
+        """The Fisher information (d, d) of the evidence at ``theta``; its null space is what choices do not tell.
+
+        Holds a matrix of S * A * d entries for each environment while it is computed.
+        """
+        seen: list[Observed] = list(self.data)
+        return fisher_information(seen, self.family, self.theta, self.solver.temperature)  # type: ignore[attr-defined]
+
+
+@dataclass(frozen=True)
+class MaxEnt(Solver):
+    """Maximum causal entropy.
+
+    Parameters
+    ----------
+    temperature : float
+        Price of a nat of entropy in units of reward, above 0; theta / temperature is all that choices tell.
+    prior : Gaussian or Laplace, optional
+        None for plain maximum likelihood.
+    iterations : int
+        Newton steps, at most.
+    """
+
+    temperature: float = 1.0
+    prior: Gaussian | Laplace | None = None
+    iterations: int = 500
+
+    def __post_init__(self) -> None:
+        positive("temperature", self.temperature)
+        if not isinstance(self.prior, Gaussian | Laplace | None):
+            raise ValueError(f"prior: was {self.prior!r}, should be None, Gaussian(...) or Laplace(...)")
+        if self.iterations < 1:
+            raise ValueError(f"iterations: was {self.iterations!r}, should be at least 1")
+
+    def fit(self, evidence: Evidence, family: RewardFamily) -> MaxEntEstimate:
+        """Maximise the likelihood; see :meth:`Solver.fit`.
+
+        Returns
+        -------
+        MaxEntEstimate
+            Gauge: without a prior the member of least Euclidean norm, orthogonal to all directions that change no
+            policy in these environments (constants, shaping); with one, the mode of the posterior.  Status
+            ``"separated"``: the likelihood rises for ever, as for agents that always choose the same; ``theta`` is
+            where the rise became too slow to matter, and a prior would bring it to an end.
+        """
+        pairs = reading.checked(evidence, family)
+        if self.prior is not None:
+            self.prior.check(family.dim)
+        data = [(env, reading.weights(env, seen)) for env, seen in pairs]
+        entries = sum(counts.size for _, counts in data) * family.dim
+        small = entries <= DENSE_ENTRIES
+        if isinstance(self.prior, Laplace):
+            scale = np.broadcast_to(np.asarray(self.prior.scale, dtype=float), (family.dim,))
+            theta, ended = _sparse(data, family, self.temperature, scale, self.iterations, small)
+            penalty = float((np.abs(theta) / scale).sum())
+        else:
+            deviations = np.inf if self.prior is None else self.prior.deviations
+            precision = np.broadcast_to(1 / np.square(deviations), (family.dim,))
+            solve = _dense if small else _matrix_free
+            theta, ended = solve(data, family, self.temperature, precision, self.iterations)
+            penalty = float(precision @ theta**2) / 2
+        reached = SoftLikelihood(data, family, self.temperature, np.zeros(family.dim)).log_likelihood(theta)
+        return MaxEntEstimate(
+            solver=self,
+            agent=SoftOptimal(family, theta, self.temperature),
+            minimised="negative log-likelihood, nats" + ("" if self.prior is None else ", less log-prior"),
+            value=penalty - reached,
+            convergence=ended,
+            gauge=gauge(self.prior, ended.status),
+            log_likelihood=reached,
+            data=data,
+        )
+
+
+def gauge(prior: Gaussian | Laplace | None, status: Status) -> str:
+    """Which member of the class of equivalent rewards an estimate of greatest likelihood is."""
+    if prior is not None:
+        return f"mode of the posterior: what choices do not tell, the prior {prior!r} sets to 0 as far as it can"
+    least = "least norm: orthogonal to constants and shapings that change no policy in these environments"
+    return least if status != "separated" else f"{least}; the likelihood has no maximum, so the scale is arbitrary"
+
+
+def _dense(
+    data: Weighted, family: RewardFamily, temperature: float, precision: Array, iterations: int
+) -> tuple[Array, Convergence]:
+    observed: list[Observed] = list(data)
+    fit = maximum_likelihood(observed, family, temperature=temperature, penalty=precision, max_iterations=iterations)
+    return _prior_or_least_norm(fit.theta, precision, data, family), Convergence(
+        fit.status, fit.iterations, "norm of the gradient", fit.gradient_norm
+    )
+
+
+def _prior_or_least_norm(theta: Array, precision: Array, data: Weighted, family: RewardFamily) -> Array:
+    return theta if precision.any() else least_norm(data, family, theta)
+
+
+def _matrix_free(
+    data: Weighted, family: RewardFamily, temperature: float, precision: Array, iterations: int
+) -> tuple[Array, Convergence]:
+    objective = SoftLikelihood(data, family, temperature, precision)
+    total = sum(float(weights.sum()) for _, weights in data)
+    tolerance = GRADIENT * total
+    theta, steps, residual = newton(objective, np.zeros(family.dim), tolerance, iterations)
+    status: Status = "converged" if residual <= tolerance else "iterations"
+    if not precision.any():
+        step = newton_step(objective, theta, damping=1e-12 * total)
+        gain = -float(objective(theta)[1] @ step) / 2
+        changes = zip(objective.changes(theta, step), data, strict=True)
+        moved = max(float(np.abs(change[weights.any(axis=1)]).max(initial=0)) for change, (_, weights) in changes)
+        if gain < FLAT and moved > MOVING:
+            status = "separated"
+    return theta, Convergence(status, steps, "norm of the gradient", residual)
+
+
+def _sparse(
+    data: Weighted, family: RewardFamily, temperature: float, scale: Array, iterations: int, small: bool
+) -> tuple[Array, Convergence]:
+    """Greatest posterior density under a Laplace prior; the residual is the largest violation of its conditions."""
+    objective = SoftLikelihood(data, family, temperature, np.zeros(family.dim))
+    d, rate = family.dim, 1 / scale
+
+    def split(x: Array) -> tuple[float, Array]:
+        value, gradient = objective(x[:d] - x[d:])
+        return value + float(rate @ (x[:d] + x[d:])), np.concatenate([gradient + rate, rate - gradient])
+
+    solver: Any = optimize.minimize
+    found = solver(
+        split,
+        np.zeros(2 * d),
+        jac=True,
+        method="L-BFGS-B",
+        bounds=[(0, None)] * (2 * d),
+        options={"maxiter": 20 * iterations, "maxfun": 40 * iterations, "ftol": 1e-15, "gtol": 1e-10, "maxcor": 30},
+    )
+    theta = np.asarray(found.x[:d] - found.x[d:], dtype=float)
+    if small:
+        theta = _polished(data, family, temperature, rate, theta)
+    gradient = objective(theta)[1]
+    away = np.where(theta != 0, np.abs(gradient + np.sign(theta) * rate), np.maximum(np.abs(gradient) - rate, 0))
+    residual = float(away.max())
+    total = sum(float(weights.sum()) for _, weights in data)
+    status: Status = "converged" if residual <= 1e-6 * max(total, float(rate.max())) else "iterations"
+    return theta, Convergence(status, int(found.nit), "violation of the conditions for an optimum", residual)
+
+
+def _polished(data: Weighted, family: RewardFamily, temperature: float, rate: Array, theta: Array) -> Array:
+    """Newton's method on the parameters that are not 0, as long as no sign changes and the violation shrinks."""
+    observed: list[Observed] = list(data)
+    signs = np.sign(theta)
+    kept = np.flatnonzero(signs)
+    least = np.inf
+    for _ in range(POLISHING):
+        local = derivatives(observed, family, theta, temperature)
+        residual = (local.gradient - signs * rate)[kept]
+        size = float(np.abs(residual).max(initial=0))
+        if size >= least or size == 0:
+            break
+        least = size
+        step, *_ = linalg.lstsq(-local.hessian[np.ix_(kept, kept)], residual)
+        trial = theta.copy()
+        trial[kept] += step
+        if (np.sign(trial) != signs).any():
+            break
+        theta = trial
+    return theta

@@ -1,0 +1,167 @@
+"""The likelihood of soft-optimal choices, its gradient, and products with its Hessian, without a Jacobian.
+
+With ``J = d log pi / d theta`` of :mod:`irl_ident.identified.soft_likelihood`, which has S * A * d entries,
+
+    J v    = (Phi v - B (I - C_pi)^-1 (pi . Phi v)) / b,
+    J^T u  = Phi^T (u - pi y) / b,        (I - C_pi)^T y = B^T u,
+    d2L v  = - J^T (w pi J v),            w the adjoint of the gradient,
+
+so that a product costs two solves with a matrix that is factorised once.  Newton's method with conjugate gradients
+inside a trust region (Steihaug 1983) needs nothing else.  Started from 0, it stays orthogonal to all directions that
+change no policy, for gradient and products are.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from dataclasses import dataclass, field
+from typing import Any
+
+import numpy as np
+from scipy import optimize, sparse
+from scipy.sparse import linalg as sparse_linalg
+
+from irl_ident import planning
+from irl_ident.environment import Array, Environment
+from irl_ident.planning import PolicySystem, SoftPlan
+from irl_ident.rewards import RewardFamily
+
+Weighted = Sequence[tuple[Environment, Array]]
+"""Environments and how much each choice counts, (S, A)."""
+
+
+@dataclass(frozen=True, eq=False)
+class _Local:
+    """One environment at one theta."""
+
+    env: Environment
+    plan: SoftPlan
+    system: PolicySystem
+    adjoint: Array
+
+
+@dataclass(eq=False)
+class SoftLikelihood:
+    """Minus the penalised log-likelihood, to be minimised.
+
+    Attributes
+    ----------
+    data : sequence of (Environment, weights (S, A))
+    family : RewardFamily
+    temperature : float
+    precision : array (d,)
+        Of the Gaussian prior; 0 for none.
+    evaluations, products : int
+        How often the value and products with the Hessian were asked for.
+    """
+
+    data: Weighted
+    family: RewardFamily
+    temperature: float
+    precision: Array
+    evaluations: int = 0
+    products: int = 0
+    _theta: Array = field(default_factory=lambda: np.array(np.nan), init=False)
+    _value: float = field(default=np.nan, init=False)
+    _gradient: Array = field(default_factory=lambda: np.zeros(0), init=False)
+    _locals: list[_Local] = field(default_factory=list, init=False)
+    _features: list[sparse.csr_array] = field(default_factory=list, init=False)
+
+    def __post_init__(self) -> None:
+        self._features = [self.family.matrix(env) for env, _ in self.data]
+
+    def __call__(self, theta: Array) -> tuple[float, Array]:
+        """Value and gradient."""
+        self._move(theta)
+        value = -self._value + float(self.precision @ theta**2) / 2
+        return value, self.precision * theta - self._gradient
+
+    def log_likelihood(self, theta: Array) -> float:
+        """In nats, without the prior."""
+        self._move(theta)
+        return self._value
+
+    def changes(self, theta: Array, v: Array) -> list[Array]:
+        """Change of the log-policy along ``v`` in each environment, ``J v`` as (S, A)."""
+        self._move(theta)
+        found = []
+        for local, features in zip(self._locals, self._features, strict=True):
+            pi = local.plan.policy
+            dr = (features @ v).reshape(pi.shape)
+            dv = local.system.solve((pi * dr).sum(axis=1))
+            found.append((dr - (local.env.shaping @ dv).reshape(pi.shape)) / self.temperature)
+        return found
+
+    def hessian_product(self, theta: Array, v: Array) -> Array:
+        """The Hessian of what is minimised times ``v``."""
+        self.products += 1
+        total = self.precision * v
+        changes = self.changes(theta, v)
+        for local, features, change in zip(self._locals, self._features, changes, strict=True):
+            pi = local.plan.policy
+            u = local.adjoint[:, None] * pi * change
+            y = local.system.solve_transposed(local.env.shaping.T @ u.ravel())
+            total += features.T @ (u - pi * y[:, None]).ravel() / self.temperature
+        return total
+
+    def _move(self, theta: Array) -> None:
+        if np.array_equal(theta, self._theta):
+            return
+        self.evaluations += 1
+        before = [local.plan.values for local in self._locals]
+        self._locals, self._value = [], 0.0
+        self._gradient = np.zeros(self.family.dim)
+        for place, ((env, weights), features) in enumerate(zip(self.data, self._features, strict=True)):
+            reward = (features @ theta).reshape(weights.shape)
+            start = before[place] if before else None
+            plan = planning.soft(env, reward, self.temperature, start=start)
+            system = planning.policy_system(env, plan.policy)
+            adjoint = system.solve_transposed(env.shaping.T @ weights.ravel())
+            self._value += float((weights * plan.log_policy).sum())
+            by_reward = (weights - plan.policy * adjoint[:, None]) / self.temperature
+            self._gradient += features.T @ by_reward.ravel()
+            self._locals.append(_Local(env, plan, system, adjoint))
+        self._theta = theta.copy()
+
+
+def newton(objective: SoftLikelihood, start: Array, tolerance: float, iterations: int) -> tuple[Array, int, float]:
+    """Minimise by trust-region Newton steps, and by plain ones where rounding hides what is left to gain.
+
+    Returns
+    -------
+    theta : array (d,)
+    iterations : int
+    residual : float
+        Euclidean norm of the gradient.
+    """
+    solver: Any = optimize.minimize
+    found = solver(
+        objective,
+        start,
+        jac=True,
+        hessp=objective.hessian_product,
+        method="trust-ncg",
+        options={"gtol": tolerance, "maxiter": iterations, "initial_trust_radius": 1.0, "max_trust_radius": 1e6},
+    )
+    theta, steps = np.asarray(found.x, dtype=float), int(found.nit)
+    residual = float(np.linalg.norm(objective(theta)[1]))
+    while steps < iterations and residual > tolerance:
+        trial = theta + newton_step(objective, theta, 0.0)
+        size = float(np.linalg.norm(objective(trial)[1]))
+        if not size < residual / 2:
+            break
+        theta, residual, steps = trial, size, steps + 1
+    return theta, steps, residual
+
+
+def newton_step(objective: SoftLikelihood, theta: Array, damping: float, iterations: int = 500) -> Array:
+    """The damped Newton step at ``theta``, by conjugate gradients."""
+    gradient = objective(theta)[1]
+
+    def product(v: Array) -> Array:
+        return objective.hessian_product(theta, np.ravel(v)) + damping * np.ravel(v)
+
+    operator: Any = sparse_linalg.LinearOperator((theta.size, theta.size), matvec=product, dtype=float)
+    solve: Any = sparse_linalg.cg
+    step, _ = solve(operator, -gradient, rtol=1e-4, maxiter=iterations)
+    return np.asarray(step, dtype=float)

@@ -1,0 +1,243 @@
+"""Maximum causal entropy and Boltzmann likelihood, held to closed forms, to SciPy and to each other."""
+
+import numpy as np
+import pytest
+from hypothesis import given, settings
+from hypothesis import strategies as st
+from scipy import optimize
+from worlds import brute_q, random_environment
+
+import irl_ident as ii
+from irl_ident import conformance, planning
+from irl_ident.evidence import Counts
+from irl_ident.rewards import LinearRewards, StateActionRewards, StateRewards
+from irl_ident.solvers import likelihood, reading
+from irl_ident.solvers.boltzmann import BoltzmannML, negative
+from irl_ident.solvers.likelihood import MaxEnt
+from irl_ident.solvers.matrix_free import SoftLikelihood
+from irl_ident.solvers.priors import Gaussian, Laplace, Uniform
+
+
+def features(seed, n_states=5, n_actions=3, d=4):
+    return LinearRewards(np.random.default_rng(seed).uniform(-1, 1, (n_states, n_actions, d)))
+
+
+def watched(agent, environments, n=400):
+    """Counts of choices, from the same number of visits to every state."""
+    rng = np.random.default_rng(7)
+    return [(env, Counts(np.array([rng.multinomial(n, row) for row in agent.policy(env)]))) for env in environments]
+
+
+@pytest.mark.parametrize("dense", [True, False])
+def test_the_truth_is_recovered_from_exact_policies(dense, monkeypatch):
+    monkeypatch.setattr(likelihood, "DENSE_ENTRIES", 10**9 if dense else 0)
+    family, theta = features(0), np.array([1.0, -0.5, 0.3, 0.8])
+    agent = ii.agents.SoftOptimal(family, theta, 0.7)
+    worlds = [random_environment(seed, 5, 3) for seed in (1, 2)]
+    found = MaxEnt(temperature=0.7).fit([(env, agent.policy(env)) for env in worlds], family)
+    assert found.convergence.status == "converged"
+    np.testing.assert_allclose(found.theta, theta, rtol=0, atol=1e-8)
+
+
+@pytest.mark.parametrize("kind", [ii.agents.Optimal, ii.agents.SoftOptimal])
+def test_feature_expectations_are_matched(kind):
+    env, family = random_environment(3, 5, 3), features(1, d=3)
+    shown = 0.9 * kind(family, [1.0, 2.0, -1.0]).policy(env) + 0.1 / 3
+    found = MaxEnt().fit([(env, shown)], family)
+    start = np.full(5, 0.2)
+    wanted, got = (
+        family.matrix(env).T @ planning.occupancy(env, policy, start).ravel() for policy in (shown, found.policy(env))
+    )
+    np.testing.assert_allclose(got, wanted, rtol=0, atol=1e-8)
+
+
+def test_it_is_the_minimum_that_a_derivative_free_search_finds():
+    env, family = random_environment(4, 4, 2), features(2, 4, 2, 2)
+    seen = watched(ii.agents.SoftOptimal(family, [1.0, -1.0]), [env])
+
+    def loss(theta):
+        return -ii.solvers.log_likelihood(ii.agents.SoftOptimal(family, theta), seen)
+
+    searched = optimize.minimize(loss, [0.0, 0.0], method="Nelder-Mead", options={"xatol": 1e-9, "fatol": 1e-9})
+    found = MaxEnt().fit(seen, family)
+    np.testing.assert_allclose(found.theta, searched.x, atol=1e-5)
+    assert found.value == pytest.approx(searched.fun, rel=1e-10)
+    assert found.log_likelihood == pytest.approx(-found.value)
+
+
+@settings(max_examples=20, deadline=None)
+@given(seed=st.integers(0, 2**32 - 1))
+def test_dense_and_matrix_free_searches_agree(seed):
+    env, other = (random_environment(seed + k, 5, 3) for k in range(2))
+    family = StateActionRewards(5, 3)
+    agent = ii.agents.SoftOptimal(family, np.random.default_rng(seed).uniform(-1, 1, 15))
+    seen = watched(agent, [env, other])
+    data = [(world, reading.weights(world, counts)) for world, counts in seen]
+    zero = np.zeros(15)
+    one = likelihood._dense(data, family, 1.0, zero, 500)[0]
+    two = likelihood._matrix_free(data, family, 1.0, zero, 500)[0]
+    np.testing.assert_allclose(one, two, rtol=0, atol=1e-6)
+
+
+@settings(max_examples=20, deadline=None)
+@given(seed=st.integers(0, 2**32 - 1))
+def test_hessian_products_are_differences_of_gradients(seed):
+    rng = np.random.default_rng(seed)
+    data = [(random_environment(seed + k, 4, 3), rng.integers(0, 50, (4, 3)).astype(float)) for k in range(2)]
+    objective = SoftLikelihood(data, features(seed, 4, 3, 3), 0.8, np.full(3, 0.3))
+    theta, v, step = rng.standard_normal(3), rng.standard_normal(3), 1e-5
+    differences = (objective(theta + step * v)[1] - objective(theta - step * v)[1]) / (2 * step)
+    exact = objective.hessian_product(theta, v)
+    np.testing.assert_allclose(exact, differences, rtol=1e-5, atol=1e-5 * np.abs(exact).max())
+
+
+def test_without_a_prior_the_estimate_has_least_norm():
+    env, family = random_environment(5, 4, 3), StateActionRewards(4, 3)
+    agent = ii.agents.SoftOptimal(family, np.random.default_rng(0).uniform(-1, 1, 12))
+    found = MaxEnt().fit([(env, agent.policy(env))], family)
+    assert "least norm" in found.gauge
+    np.testing.assert_allclose(env.shaping.T @ found.theta, 0, atol=1e-9)
+    np.testing.assert_allclose(found.policy(env), agent.policy(env), atol=1e-9)
+
+
+def test_only_theta_over_temperature_is_told():
+    env, family = random_environment(6, 5, 3), features(3)
+    seen = watched(ii.agents.SoftOptimal(family, [1.0, 0.5, 0.0, -1.0]), [env])
+    one, two = (MaxEnt(temperature=b).fit(seen, family) for b in (1.0, 0.25))
+    np.testing.assert_allclose(two.theta, 0.25 * one.theta, rtol=0, atol=1e-7)
+    assert one.log_likelihood == pytest.approx(two.log_likelihood, rel=1e-12)
+
+
+def test_several_environments_share_one_reward():
+    family = features(4)
+    worlds = [random_environment(seed, 5, 3) for seed in range(3)]
+    seen = watched(ii.agents.SoftOptimal(family, [1.0, 0.5, 0.0, -1.0]), worlds, n=50)
+    found = MaxEnt().fit(seen, family)
+    gradients = [
+        planning.soft_gradient(env, planning.soft(env, found.reward(env)), counts.counts).ravel() @ family.matrix(env)
+        for env, counts in seen
+    ]
+    assert max(np.abs(g).max() for g in gradients) > 1e-2
+    np.testing.assert_allclose(np.sum(gradients, axis=0), 0, atol=1e-6)
+
+
+@pytest.mark.parametrize("dense", [True, False])
+def test_agents_that_always_do_the_same_have_no_greatest_likelihood(dense, monkeypatch):
+    monkeypatch.setattr(likelihood, "DENSE_ENTRIES", 10**9 if dense else 0)
+    env, family = random_environment(7, 5, 3), StateRewards(5)
+    shown = ii.agents.Optimal(family, np.arange(5.0)).policy(env)
+    seen = [(env, Counts(100 * (shown == 1)))]
+    found = MaxEnt().fit(seen, family)
+    assert found.convergence.status == "separated"
+    assert "arbitrary" in found.gauge
+    assert np.isfinite(found.theta).all()
+    tamed = MaxEnt(prior=Gaussian(1.0)).fit(seen, family)
+    assert tamed.convergence.status == "converged"
+    assert np.abs(tamed.theta).max() < np.abs(found.theta).max()
+
+
+def test_a_gaussian_prior_balances_the_gradient():
+    env, family = random_environment(8, 5, 3), features(5)
+    seen = watched(ii.agents.SoftOptimal(family, [1.0, 0.5, 0.0, -1.0]), [env], n=20)
+    deviations = np.array([0.5, 1.0, 2.0, 0.1])
+    found = MaxEnt(prior=Gaussian(deviations)).fit(seen, family)
+    plan = planning.soft(env, found.reward(env))
+    gradient = family.matrix(env).T @ planning.soft_gradient(env, plan, seen[0][1].counts).ravel()
+    np.testing.assert_allclose(gradient, found.theta / deviations**2, atol=1e-7)
+
+
+@pytest.mark.parametrize("dense", [True, False])
+def test_a_laplace_prior_drops_features_that_do_not_matter(dense, monkeypatch):
+    monkeypatch.setattr(likelihood, "DENSE_ENTRIES", 10**9 if dense else 0)
+    env, family = random_environment(9, 6, 3), features(6, 6, 3, 8)
+    truth = np.array([2.0, -2.0, 0, 0, 0, 0, 0, 0])
+    seen = watched(ii.agents.SoftOptimal(family, truth), [env], n=200)
+    found = MaxEnt(prior=Laplace(0.05)).fit(seen, family)
+    plan = planning.soft(env, found.reward(env))
+    gradient = family.matrix(env).T @ planning.soft_gradient(env, plan, seen[0][1].counts).ravel()
+    kept = found.theta != 0
+    assert kept[:2].all()
+    assert (~kept).sum() >= 3
+    np.testing.assert_allclose(gradient[kept], np.sign(found.theta[kept]) / 0.05, atol=1e-6 if dense else 1e-2)
+    assert (np.abs(gradient[~kept]) <= 1 / 0.05 + 1e-6).all()
+
+
+def test_information_is_the_expected_curvature():
+    env, family = random_environment(10, 4, 2), features(7, 4, 2, 3)
+    agent = ii.agents.SoftOptimal(family, [1.0, 0.5, -1.0])
+    found = MaxEnt().fit([(env, agent.policy(env))], family)
+    objective = SoftLikelihood(found.data, family, 1.0, np.zeros(3))
+    curvature = np.array([objective.hessian_product(found.theta, unit) for unit in np.eye(3)])
+    np.testing.assert_allclose(found.information, curvature, rtol=1e-6, atol=1e-8)
+
+
+def test_boltzmann_likelihood_is_that_of_a_softmax_of_brute_force_values():
+    env, family = random_environment(11, 4, 2), features(8, 4, 2, 2)
+    counts = np.random.default_rng(0).integers(1, 20, (4, 2)).astype(float)
+    theta = np.array([0.7, -1.2])
+    q = brute_q(env, family.reward(env, theta)) / 0.3
+    expected = -(counts * (q - np.log(np.exp(q).sum(axis=1, keepdims=True)))).sum()
+    value, gradient = negative(theta, [(env, counts)], family, 0.3, 0.0, np.zeros(2))
+    assert value == pytest.approx(expected, rel=1e-9)
+    for unit, slope in zip(np.eye(2), gradient, strict=True):
+        ahead, behind = (
+            negative(theta + sign * 1e-6 * unit, [(env, counts)], family, 0.3, 0.0, np.zeros(2))[0] for sign in (1, -1)
+        )
+        assert slope == pytest.approx((ahead - behind) / 2e-6, rel=1e-4)
+
+
+@pytest.mark.parametrize("seed", range(5))
+def test_boltzmann_likelihood_is_as_great_as_on_a_grid(seed):
+    env, family = random_environment(seed, 4, 3), features(seed, 4, 3, 2)
+    seen = watched(ii.agents.Boltzmann(family, [1.0, -1.5], 0.5), [env], n=60)
+    found = BoltzmannML(temperature=0.5).fit(seen, family)
+    axis = np.linspace(-3, 3, 41)
+    grid = max(ii.solvers.log_likelihood(ii.agents.Boltzmann(family, [x, y], 0.5), seen) for x in axis for y in axis)
+    assert found.log_likelihood >= grid
+    assert found.log_likelihood == pytest.approx(ii.solvers.log_likelihood(found, seen), rel=1e-9)
+
+
+def test_boltzmann_agents_leave_shapings_open():
+    env, family = random_environment(12, 4, 3), StateActionRewards(4, 3)
+    agent = ii.agents.Boltzmann(family, np.random.default_rng(1).uniform(-1, 1, 12), 0.5)
+    shaped = agent.theta + env.shaping @ np.random.default_rng(2).standard_normal(4)
+    np.testing.assert_allclose(ii.agents.Boltzmann(family, shaped, 0.5).policy(env), agent.policy(env), atol=1e-9)
+    found = BoltzmannML(temperature=0.5).fit([(env, agent.policy(env))], family)
+    np.testing.assert_allclose(env.shaping.T @ found.theta, 0, atol=1e-8)
+
+
+@pytest.mark.parametrize(
+    ("solver", "rationality", "asked"),
+    [
+        (MaxEnt(), "soft", {}),
+        (MaxEnt(prior=Gaussian(10.0)), "soft", {"choices": 10**6, "allowed": 1e-4}),
+        (MaxEnt(prior=Laplace(1.0)), "soft", {"choices": 10**6, "allowed": 1e-4}),
+        (BoltzmannML(), "boltzmann", {"allowed": 1e-5}),
+    ],
+)
+def test_they_conform(solver, rationality, asked):
+    found = conformance.check(solver, rationality, **asked)
+    assert found.passed, str(found)
+    assert {each.outcome for each in found.checks} == {"passed"}
+
+
+@pytest.mark.parametrize(
+    ("make", "words"),
+    [
+        (lambda: MaxEnt(temperature=0.0), "temperature"),
+        (lambda: MaxEnt(prior=Uniform(1.0)), "prior"),
+        (lambda: MaxEnt(iterations=0), "iterations"),
+        (lambda: BoltzmannML(temperature=np.nan), "temperature"),
+        (lambda: BoltzmannML(prior=Laplace(1.0)), "prior"),
+        (lambda: BoltzmannML(iterations=0), "iterations"),
+    ],
+)
+def test_settings_out_of_range_are_refused(make, words):
+    with pytest.raises(ValueError, match=words):
+        make()
+
+
+def test_priors_for_another_number_of_parameters_are_refused():
+    env = random_environment(0, 4, 2)
+    with pytest.raises(ValueError, match="prior"):
+        MaxEnt(prior=Gaussian([1.0, 2.0])).fit([(env, np.full((4, 2), 0.5))], StateRewards(4))
