@@ -30,6 +30,9 @@ from irl_ident.identified.base import Rationality
 from irl_ident.rewards import RewardFamily
 from irl_ident.solvers import reading
 from irl_ident.solvers.base import Estimate, Solver
+from irl_ident.solvers.likelihood import MaxEnt
+
+DEFAULT = MaxEnt()
 
 FLAT = 1e-6
 """Nats: a profile whose range is below this, for each unit of weight, is flat."""
@@ -83,7 +86,8 @@ class Profile:
         thetas = np.array([estimate.theta for estimate in self.estimates])
         centred = thetas - thetas.mean(axis=1, keepdims=True)
         largest = np.abs(centred).max(axis=1, keepdims=True)
-        return np.divide(centred, largest, out=np.zeros_like(centred), where=largest > 0)
+        scaled: Array = np.divide(centred, largest, out=np.zeros_like(centred), where=largest > 0)
+        return scaled
 
     def left_open(self, level: float = 0.95) -> Array:
         """Range of each parameter over the plausible values, after :meth:`directions`, (d,)."""
@@ -113,7 +117,7 @@ class Profile:
 
 
 def profile_discount(
-    evidence: Evidence, family: RewardFamily, discounts: npt.ArrayLike, solver: Solver | None = None
+    evidence: Evidence, family: RewardFamily, discounts: npt.ArrayLike, solver: Solver = DEFAULT
 ) -> Profile:
     """Profile over a discount that all environments share.
 
@@ -125,21 +129,20 @@ def profile_discount(
     discounts : array (m,)
         As for :class:`irl_ident.Environment`.
     solver : Solver, optional
-        One that maximises a likelihood; ``MaxEnt()`` when not given.
+        One that maximises a likelihood.
     """
-    chosen = solver if solver is not None else _default()
     grid = _checked_grid("discounts", discounts)
     pairs = reading.checked(evidence, family)
 
     def at(g: float) -> tuple[Evidence, Estimate]:
         changed = [(builders.discounted(env, g), seen) for env, seen in pairs]
-        return changed, chosen.fit(changed, family)
+        return changed, solver.fit(changed, family)
 
     return _profiled("discount", grid, pairs, at)
 
 
 def profile_temperature(
-    evidence: Evidence, family: RewardFamily, temperatures: npt.ArrayLike, solver: Any = None
+    evidence: Evidence, family: RewardFamily, temperatures: npt.ArrayLike, solver: Any = DEFAULT
 ) -> Profile:
     """Profile over the temperature.
 
@@ -150,14 +153,13 @@ def profile_temperature(
     temperatures : array (m,)
         Above 0.
     solver : Solver, optional
-        One that maximises a likelihood and has a field ``temperature``; ``MaxEnt()`` when not given.
+        One that maximises a likelihood and has a field ``temperature``.
     """
-    chosen = solver if solver is not None else _default()
-    if not hasattr(chosen, "temperature"):
-        raise ValueError(f"solver: {type(chosen).__name__} has no temperature")
+    if not hasattr(solver, "temperature"):
+        raise ValueError(f"solver: {type(solver).__name__} has no temperature")
     grid = _checked_grid("temperatures", temperatures)
     pairs = reading.checked(evidence, family)
-    return _profiled("temperature", grid, pairs, lambda b: (pairs, replace(chosen, temperature=b).fit(pairs, family)))
+    return _profiled("temperature", grid, pairs, lambda b: (pairs, replace(solver, temperature=b).fit(pairs, family)))
 
 
 @dataclass(frozen=True)
@@ -219,9 +221,3 @@ def _checked_grid(argument: str, given: npt.ArrayLike) -> Array:
     if grid.ndim != 1 or grid.size == 0 or not np.isfinite(grid).all():
         raise ValueError(f"{argument}: should be a non-empty list of finite numbers, was {given!r}")
     return grid
-
-
-def _default() -> Solver:
-    from irl_ident.solvers.likelihood import MaxEnt
-
-    return MaxEnt()
