@@ -40,7 +40,7 @@ DISCOUNT, EPSILON, ACCEPTANCE, CHAINS = 0.95, 0.2, 0.3, 8
 SETTINGS: dict[str, dict[str, int]] = {
     "soft": {"chains": 32, "warmup": 100, "samples": 250},
     "boltzmann": {"chains": 32, "warmup": 100, "samples": 250},
-    "noisy": {"chains": 16, "warmup": 500, "samples": 2000},
+    "noisy": {"chains": 4, "warmup": 50, "samples": 200},
 }
 Vector = np.ndarray[Any, np.dtype[np.float64]]
 
@@ -58,6 +58,7 @@ class Problem:
 
     @property
     def choices(self) -> Choices:
+        """For our planners."""
         kind: Any = {"soft": SoftChoices, "boltzmann": BoltzmannChoices, "noisy": NoisyChoices}[self.rationality]
         choices: Choices = kind(self.env, self.counts, EPSILON if self.rationality == "noisy" else 1.0)
         return choices

@@ -110,7 +110,7 @@ def test_the_posterior_is_that_of_numerical_integration(rationality: str, prior:
             within_noise((fit.draws[..., k] < edges[cut]).astype(float), float(mass[: cut + 1].sum()))
 
 
-@pytest.mark.parametrize("rationality", ["soft", "boltzmann"])
+@pytest.mark.parametrize("rationality", RATIONALITIES)
 def test_ranks_of_the_truth_are_uniform(rationality: str) -> None:
     """Simulation-based calibration (Talts et al. 2018): 40 truths from the prior, each with its own data."""
     env, family = world(2)
@@ -253,24 +253,43 @@ def test_several_environments_add_their_log_likelihoods() -> None:
 
 
 @pytest.mark.parametrize("rationality", RATIONALITIES)
-@pytest.mark.parametrize("prior", [Uniform(1.5), Laplace(2.0)], ids=repr)
+@pytest.mark.parametrize("prior", [Gaussian(1.0), Uniform(1.5), Laplace(2.0)], ids=repr)
 def test_the_trace_is_the_log_posterior_of_each_draw(rationality: str, prior: Any) -> None:
     env, family = world(2)
     data = [(env, Counts(counts_of(rationality, env, family, TRUTH, 5, 0)))]
     fit = solver(rationality, prior=prior, samples=10, warmup=10).fit(data, family)
     at = fit.draws[1, 7]
-    density = stats.uniform(-1.5, 3.0) if isinstance(prior, Uniform) else stats.laplace(scale=2.0)
+    densities = {Gaussian: stats.norm(), Uniform: stats.uniform(-1.5, 3.0), Laplace: stats.laplace(scale=2.0)}
+    density = densities[type(prior)]
     exact = log_likelihood(agent_of(rationality, family, at), data) + density.logpdf(at).sum()
     np.testing.assert_allclose(fit.log_posterior[1, 7], exact, rtol=1e-8)
 
 
 def test_chains_that_do_not_mix_are_reported() -> None:
+    """Slices of a likelihood whose walls are a hundred thousand choices high, without warm-up: chains stay put."""
     env, family = world(2)
     data = [(env, Counts(counts_of("noisy", env, family, TRUTH, 100_000, 0)))]
-    fit = solver("noisy", samples=4, warmup=0).fit(data, family)
+    fit = solver("noisy", prior=Uniform(2.0), samples=4, warmup=0).fit(data, family)
     assert fit.convergence.status == "iterations"
     assert fit.r_hat.max() > 1.1
     assert fit.effective.max() < 100
+
+
+def test_paths_through_cells_know_the_likelihood_and_keep_to_their_cell() -> None:
+    """Two environments, ties that no reward breaks, states that choices pass through: against planning anew."""
+    table = random_environment(1, 4, 3, 0.8).dense()
+    table[1, 2] = table[1, 0]
+    env, family = ii.Environment(table, 0.8), StateRewards(4)
+    other = random_environment(5, 4, 3, 0.6)
+    rng = np.random.default_rng(0)
+    data = [(e, Counts(rng.integers(0, 3, (4, 3)))) for e in (env, other)]
+    fit = solver("noisy", prior=Gaussian(2.0), samples=40, warmup=10).fit(data, family)
+    density = stats.norm(scale=2.0)
+    exact = [
+        log_likelihood(agents.Noisy(family, theta, EPSILON), data) + density.logpdf(theta).sum() for theta in fit.pooled
+    ]
+    np.testing.assert_allclose(fit.log_posterior.ravel(), exact, rtol=1e-9)
+    assert len(np.unique(np.round(np.array(exact) - density.logpdf(fit.pooled).sum(axis=1), 6))) > 3
 
 
 def test_the_same_seed_draws_the_same() -> None:

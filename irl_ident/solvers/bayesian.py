@@ -8,7 +8,8 @@ share epsilon of random choices.  States are given, only choices are modelled, s
 
 Likelihoods and gradients are those of :mod:`irl_ident.solvers.choices`, priors of :mod:`irl_ident.solvers.priors`,
 samplers of :mod:`irl_ident.solvers.sampling`: Hamiltonian Monte Carlo where the likelihood has a gradient, whitened at
-first by the Fisher information at a mode, and elliptical slice sampling where it is piecewise constant.
+first by the Fisher information at a mode; where the likelihood is piecewise constant, the exact paths of
+:mod:`irl_ident.solvers.refraction` under Gaussian priors and elliptical slice sampling under others.
 
 Directions W of theta that shape in every environment, ``Phi_e W = B_e X_e`` wherever the observed states lead, change
 no choice.  There the posterior is what the prior says; under a Gaussian prior it is the prior, exactly.
@@ -22,7 +23,7 @@ from typing import Any, Literal, get_args
 
 import numpy as np
 import numpy.typing as npt
-from scipy import linalg, sparse
+from scipy import linalg, sparse, special
 from scipy.sparse import csgraph
 
 from irl_ident import agents
@@ -35,6 +36,7 @@ from irl_ident.solvers import reading
 from irl_ident.solvers.base import Convergence, Estimate, Solver
 from irl_ident.solvers.choices import BoltzmannChoices, Choices, NoisyChoices, SmoothChoices, SoftChoices
 from irl_ident.solvers.priors import Gaussian, Laplace, Prior, Uniform
+from irl_ident.solvers.refraction import Cells, refracted
 from irl_ident.solvers.sampling import Chains, Starts, elliptical, hamiltonian, modes
 
 __all__ = ["BayesianIRL", "Gaussian", "Laplace", "Posterior", "Prior", "Uniform"]
@@ -45,6 +47,8 @@ MIXED = 1.01
 """Largest R-hat of a posterior that counts as converged (Vehtari et al. 2021)."""
 EFFECTIVE = 100
 """Least effective sample size for each chain of a posterior that counts as converged (Vehtari et al. 2021)."""
+TRIES = 16
+"""Draws of the prior from which modes are sought, at least."""
 
 
 @dataclass(frozen=True, eq=False)
@@ -198,7 +202,7 @@ class BayesianIRL(Solver):
         choices = [self._choices(env, counts) for env, counts in seen]
         rng = np.random.default_rng(self.seed)
         if self.rationality == "noisy":
-            chains = _sliced(choices, family, self, rng)
+            chains = _cells(choices, family, self, rng)
         else:
             chains = _paths(choices, family, self, rng)
         draws = self.prior.parameters(chains.points)
@@ -338,14 +342,21 @@ class _Density:
 
 
 def _paths(choices: list[Choices], family: RewardFamily, solver: BayesianIRL, rng: np.random.Generator) -> Chains:
-    """Every chain starts around the mode that is found from its own draw of the prior."""
+    """Chains start from the mixture of normal approximations around the modes that are found from draws of the prior.
+
+    The share of a mode is its Laplace approximation of the evidence: modes of no mass attract no chain, while chains
+    that start around several modes of some mass and do not mix show in R-hat.
+    """
     density = _Density(choices, [family.matrix(choice.env) for choice in choices], solver.prior)
-    draws = rng.standard_normal((solver.chains, family.dim))
-    points, values, metrics = modes(density.smooth, density.curvature, draws, density.start(solver.chains))
-    best = int(np.argmax(values))
+    tries = max(solver.chains, TRIES)
+    draws = rng.standard_normal((tries, family.dim))
+    points, values, metrics = modes(density.smooth, density.curvature, draws, density.start(tries))
+    evidence = values - np.linalg.slogdet(metrics)[1] / 2
+    best = int(np.argmax(evidence))
+    picked = rng.choice(tries, solver.chains, p=special.softmax(evidence))
     lower = linalg.cholesky(metrics[best], lower=True)
     root = linalg.solve_triangular(lower, np.eye(family.dim), lower=True).T
-    starts = points + rng.standard_normal(draws.shape) @ root.T
+    starts = points[picked] + rng.standard_normal((solver.chains, family.dim)) @ root.T
     density = density.anchored(points[best])
     chains = hamiltonian(
         density.smooth,
@@ -361,12 +372,18 @@ def _paths(choices: list[Choices], family: RewardFamily, solver: BayesianIRL, rn
     return _with_prior(chains, chains.values - normal, solver.prior)
 
 
-def _sliced(choices: list[Choices], family: RewardFamily, solver: BayesianIRL, rng: np.random.Generator) -> Chains:
-    density = _Density(choices, [family.matrix(choice.env) for choice in choices], solver.prior)
+def _cells(choices: list[Choices], family: RewardFamily, solver: BayesianIRL, rng: np.random.Generator) -> Chains:
+    """Exact paths under a Gaussian prior, elliptical slices under others."""
+    features = [family.matrix(choice.env) for choice in choices]
     draws = rng.standard_normal((solver.chains, family.dim))
-    chains = elliptical(
-        density.likelihood, draws, density.start(solver.chains), warmup=solver.warmup, samples=solver.samples, rng=rng
-    )
+    if isinstance(solver.prior, Gaussian):
+        noisy = [choice for choice in choices if isinstance(choice, NoisyChoices)]
+        cells = Cells(noisy, features, solver.prior.deviations)
+        chains = refracted(cells, draws, warmup=solver.warmup, samples=solver.samples, rng=rng)
+    else:
+        density = _Density(choices, features, solver.prior)
+        plans = density.start(solver.chains)
+        chains = elliptical(density.likelihood, draws, plans, warmup=solver.warmup, samples=solver.samples, rng=rng)
     return _with_prior(chains, chains.values, solver.prior)
 
 

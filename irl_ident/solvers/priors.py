@@ -101,7 +101,8 @@ class Uniform(Prior):
 
     @property
     def deviations(self) -> Array:  # noqa: D102
-        return np.asarray(self.bound, dtype=float) / np.sqrt(3)
+        deviations: Array = np.asarray(self.bound, dtype=float) / np.sqrt(3)
+        return deviations
 
     def parameters(self, u: Array) -> Array:  # noqa: D102
         return np.asarray(np.asarray(self.bound) * special.erf(u / np.sqrt(2)), dtype=float)
@@ -131,7 +132,8 @@ class Laplace(Prior):
 
     @property
     def deviations(self) -> Array:  # noqa: D102
-        return np.asarray(self.scale, dtype=float) * np.sqrt(2)
+        deviations: Array = np.asarray(self.scale, dtype=float) * np.sqrt(2)
+        return deviations
 
     def parameters(self, u: Array) -> Array:  # noqa: D102
         log_tails: Array = np.log(2) + special.log_ndtr(-np.abs(u))
