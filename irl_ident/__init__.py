@@ -20,6 +20,7 @@ if TYPE_CHECKING:
         planning,
         rewards,
         solvers,
+        transformed,
     )
     from irl_ident.environment import Environment
     from irl_ident.identified import assess, identify
@@ -43,6 +44,7 @@ _ROOMS = {
     "planning",
     "rewards",
     "solvers",
+    "transformed",
 }
 
 __all__ = [
@@ -61,6 +63,7 @@ __all__ = [
     "rewards",
     "score",
     "solvers",
+    "transformed",
 ]
 
 
