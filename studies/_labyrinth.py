@@ -10,25 +10,42 @@ from __future__ import annotations
 from collections.abc import Callable, Sequence
 from dataclasses import dataclass
 from functools import cached_property
+from importlib.util import find_spec
 from pathlib import Path
 from typing import Any
 
 import numpy as np
-from scipy import optimize, special
+from scipy import optimize
 
 import irl_ident as ii
 from environments import labyrinth
 from irl_ident import planning
+from irl_ident.agents import Optimal, SoftOptimal
 from irl_ident.environment import Array, Environment, Mask
+from irl_ident.evidence import Counts, Trajectories
 from irl_ident.identified.soft_likelihood import Fit, maximum_likelihood
 from irl_ident.rewards import LinearRewards, RewardFamily, StateActionRewards, StateRewards
+from irl_ident.solvers import (
+    AIRL,
+    MCEIRL,
+    BayesianIRL,
+    BehavioralCloning,
+    BoltzmannML,
+    Gaussian,
+    Laplace,
+    MaxEnt,
+    Solver,
+    boltzmann,
+)
 
 FOLDS = 4
 """Groups of recordings among which penalties and smoothing are chosen."""
 
 TEST_EVERY = 5
-ANNEALING = (0.5, 0.2, 0.1, 0.05, 0.02, 0.0)
-"""Temperatures at which a planner expects itself to act, on the way from soft-optimal, 1, to optimal, 0."""
+DISCOUNT = 0.95
+
+PREDICTING = 50
+"""Draws of a posterior that predict together."""
 
 
 @dataclass(frozen=True, eq=False)
@@ -168,58 +185,11 @@ def soft_fit(place: World, counts: Array, penalty: float, start: Array | None = 
     return maximum_likelihood([(place.env, counts)], place.family, penalty=penalty, start=start)
 
 
-def anticipated(place: World, theta: Array, expected: float) -> tuple[Array, Array]:
-    """Values of actions for a planner that expects itself to act at temperature ``expected``, and how: (S, A) each.
-
-    1 is the planner of maximum causal entropy; 0 the optimal one, whose values Boltzmann's agent uses.
-    """
-    reward = place.family.reward(place.env, theta)
-    if expected > 0:
-        plan = planning.soft(place.env, reward, expected)
-        return plan.q, plan.policy
-    q = planning.optimal(place.env, reward).q
-    return q, planning.uniform_over(planning.optimal_actions(q))
-
-
-def boltzmann_loss(theta: Array, place: World, counts: Array, expected: float, penalty: float) -> tuple[float, Array]:
-    """Penalised negative log-likelihood of softmax(Q) with its gradient in theta, of :func:`anticipated` values.
-
-    ``dQ = Phi + C dV`` with ``dV = (I - C_mu)^-1 mu . Phi`` for the anticipated behaviour mu: at temperature 0 Q* is
-    piecewise linear in theta and this is a subgradient.
-    """
-    q, mixture = anticipated(place, theta, expected)
-    log_policy = special.log_softmax(q, axis=1)
-    residual = counts - counts.sum(axis=1, keepdims=True) * np.exp(log_policy)
-    flow = planning.policy_system(place.env, mixture).solve_transposed(place.env.continuation.T @ residual.ravel())
-    by_reward = residual + mixture * np.asarray(flow)[:, None]
-    gradient = place.family.matrix(place.env).T @ by_reward.ravel()
-    value = float((counts * log_policy).sum()) - penalty / 2 * float(theta @ theta)
-    return -value, np.asarray(penalty * theta - gradient)
-
-
 def annealed(place: World, counts: Array, penalty: float) -> list[Array]:
     """Estimates for planners ever surer of themselves, each started from the one before, the last for Boltzmann's."""
-    theta = soft_fit(place, counts, penalty).theta
-    found = []
-    for expected in ANNEALING:
-        solved: Any = optimize.minimize(
-            boltzmann_loss,
-            theta,
-            args=(place, counts, expected, penalty),
-            jac=True,
-            method="L-BFGS-B",
-            options={"maxiter": 150},
-        )
-        theta = np.asarray(solved.x)
-        found.append(theta)
-    return found
-
-
-def boltzmann(place: World, rows: Mask, penalty: float) -> Array:
-    """Log-probabilities under softmax(Q*): the best of all annealed estimates on its own likelihood."""
-    counts = place.counts(rows)
-    best = min(annealed(place, counts, penalty), key=lambda x: boltzmann_loss(x, place, counts, 0.0, penalty)[0])
-    return place.scored(special.log_softmax(anticipated(place, best, 0.0)[0], axis=1))
+    precision = np.full(place.family.dim, penalty)
+    first = soft_fit(place, counts, penalty).theta
+    return boltzmann.annealed([(place.env, counts)], place.family, 1.0, precision, first, iterations=150)[0]
 
 
 def noisy(place: World, rows: Mask, penalty: float) -> Array:
@@ -232,7 +202,7 @@ def noisy(place: World, rows: Mask, penalty: float) -> Array:
     candidates = annealed(place, counts, penalty)
     if "R(bump)" in place.family.parameters:
         candidates.append(-np.array([name == "R(bump)" for name in place.family.parameters], dtype=float))
-    policies = [anticipated(place, theta, 0.0)[1] for theta in candidates]
+    policies = [Optimal(place.family, theta).policy(place.env) for theta in candidates]
     fitted = [lapse(policy, counts) for policy in policies]
     best = int(np.argmax([(counts * np.log(p)).sum() for p in fitted]))
     return place.scored(np.log(fitted[best]))
@@ -300,10 +270,53 @@ def uniform_without_bumps(mice: Mice, rows: Mask, _: float) -> Array:
     return np.asarray(-np.log(mice.maze.possible.sum(axis=1))[mice.states[:, 1:]])
 
 
-def soft(place: World, rows: Mask, penalty: float) -> Array:
-    """Log-probabilities under maximum causal entropy."""
-    theta = soft_fit(place, place.counts(rows), penalty).theta
-    return place.scored(planning.soft(place.env, place.family.reward(place.env, theta)).log_policy)
+def by(method: Callable[[float], Solver]) -> Callable[[World, Mask, float], Array]:
+    """Log-probabilities under the estimate of a solver, made for a penalty."""
+
+    def scored(place: World, rows: Mask, penalty: float) -> Array:
+        evidence = [(place.env, Counts(place.counts(rows)))]
+        return place.scored(np.log(method(penalty).fit(evidence, place.family).policy(place.env)))
+
+    return scored
+
+
+def predicted(place: World, rows: Mask, penalty: float) -> Array:
+    """Log-probabilities by the posterior mean of the policies of soft-optimal agents."""
+    solver = BayesianIRL("soft", prior=gaussian(penalty), samples=250, warmup=250)
+    draws = solver.fit([(place.env, Counts(place.counts(rows)))], place.family).pooled[:: 4 * 250 // PREDICTING]
+    policies = [SoftOptimal(place.family, theta).policy(place.env) for theta in draws]
+    return place.scored(np.log(np.mean(policies, axis=0)))
+
+
+def episodes(mice: Mice, place: World, rows: Mask) -> Trajectories:
+    """The scored choices of some trajectories as episodes, for worlds whose states are nodes."""
+    last = mice.maze.next_state[place.states[rows, -1], place.choices[rows, -1]]
+    return Trajectories(np.column_stack([place.states[rows], last]), place.choices[rows])
+
+
+def mce(mice: Mice, rows: Mask, _: float) -> Array:
+    """Log-probabilities by ``imitation``'s MCE-IRL, whose policy depends on the step."""
+    place = world(mice, "places", 1 - 1e-9)
+    fitted = MCEIRL(iterations=400).fit([(place.env, episodes(mice, place, rows))], place.family)
+    policies = fitted.policies[0]
+    steps = np.arange(place.choices.shape[1])
+    return np.asarray(np.log(policies[steps, place.states, place.choices]))
+
+
+def learned(method: Callable[[], Solver]) -> Score:
+    """Log-probabilities by a solver of ``imitation`` that learns from episodes."""
+
+    def scored(mice: Mice, rows: Mask, _: float) -> Array:
+        place = world(mice, "places", DISCOUNT)
+        estimate = method().fit([(place.env, episodes(mice, place, rows))], place.family)
+        return place.scored(np.log(estimate.policy(place.env)))
+
+    return scored
+
+
+def gaussian(penalty: float) -> Gaussian:
+    """The prior whose log-density is ``- penalty |theta|^2 / 2``."""
+    return Gaussian(1 / np.sqrt(penalty))
 
 
 def planner(rationality: Callable[[World, Mask, float], Array], family: str, discount: float) -> Score:
@@ -317,7 +330,7 @@ def cloner(memory: int) -> Score:
 
 
 def models(discount: float) -> dict[str, Model]:
-    """All models by name."""
+    """All models by name: every solver that has a likelihood, uniform choices, and cloning."""
     found = {
         "uniform": Model(uniform, (0.0,), "reference"),
         "uniform, no bumps": Model(uniform_without_bumps, (0.0,), "reference"),
@@ -325,11 +338,24 @@ def models(discount: float) -> dict[str, Model]:
     for memory in range(4):
         name = f"cloning, {memory + 1} node{'s' * (memory > 0)}"
         found[name] = Model(cloner(memory), (0.1, 1.0, 3.0, 10.0, 30.0), "cloning")
+    soft = by(lambda penalty: MaxEnt(prior=gaussian(penalty)))
     for family in FAMILIES:
         found[f"soft-optimal, {family}"] = Model(planner(soft, family, discount), (0.1, 1.0), "soft-optimal")
-    for group, rationality in (("Boltzmann", boltzmann), ("noisy", noisy)):
-        for family in ("places", "places, home, bumps", "turns"):
-            found[f"{group}, {family}"] = Model(planner(rationality, family, discount), (1.0,), group)
+    sparse = by(lambda rate: MaxEnt(prior=Laplace(1 / rate)))
+    boltzmann_likelihood = by(lambda penalty: BoltzmannML(prior=gaussian(penalty)))
+    for family in ("places", "places, home, bumps", "turns"):
+        found[f"soft-optimal with few rewards, {family}"] = Model(
+            planner(sparse, family, discount), (1.0, 10.0), "soft-optimal"
+        )
+        found[f"soft-optimal, posterior, {family}"] = Model(planner(predicted, family, discount), (0.1,), "posterior")
+        found[f"Boltzmann, {family}"] = Model(planner(boltzmann_likelihood, family, discount), (1.0,), "Boltzmann")
+        found[f"noisy, {family}"] = Model(planner(noisy, family, discount), (1.0,), "noisy")
+    if find_spec("imitation") is not None:
+        found["MCE-IRL, places"] = Model(mce, (0.0,), "imitation")
+        found["AIRL, places"] = Model(learned(lambda: AIRL(steps=50_000)), (0.0,), "imitation")
+        found["cloning by a network"] = Model(
+            learned(lambda: BehavioralCloning(epochs=4, batch_size=256)), (0.0,), "imitation"
+        )
     return found
 
 

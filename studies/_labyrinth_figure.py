@@ -30,6 +30,8 @@ COLOURS = {
     "soft-optimal": figures.COLOURS["blue"],
     "Boltzmann": figures.COLOURS["vermilion"],
     "noisy": figures.COLOURS["green"],
+    "posterior": figures.COLOURS["sky"],
+    "imitation": figures.COLOURS["purple"],
 }
 
 

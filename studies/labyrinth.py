@@ -49,7 +49,7 @@ WHERE = (
     "(127, 4). The recordings are published by Rosenberg, Zhang, Perona & Meister (2021, eLife 10:e66175, "
     "github.com/markusmeister/Rosenberg-2021-Repository), the encoding by Ke et al. (2025, github.com/BRAINML-GT/SWIRL)"
 )
-DISCOUNT = 0.95
+DISCOUNT = mouse.DISCOUNT
 DISCOUNTS = (0.3, 0.5, 0.7, 0.8, 0.9, 0.95, 0.98, 0.99)
 PENALTY = 0.1
 MORE = 50

@@ -1,7 +1,7 @@
 import numpy as np
 import pandas as pd
 import pytest
-from scipy import optimize, special
+from scipy import special
 
 import irl_ident as ii
 from environments import labyrinth
@@ -202,26 +202,6 @@ def test_the_parity_of_levels_is_told_by_bumps_alone():
         np.testing.assert_allclose(asked[name] @ direction, 0, atol=1e-12, err_msg=name)
     constant = family.representational([DISCOUNT])["constant"][:, 0]
     np.testing.assert_allclose([f @ constant for f in asked.values()], 0, atol=1e-12)
-
-
-@pytest.mark.parametrize("expected", [1.0, 0.3, 0.0])
-def test_gradients_of_anticipating_planners(mice, expected):
-    place = mouse.world(mice, "turns", DISCOUNT)
-    counts = place.counts(np.arange(4))
-    theta = np.random.default_rng(5).standard_normal(place.family.dim)
-    arguments = (place, counts, expected, 0.5)
-    _, gradient = mouse.boltzmann_loss(theta, *arguments)
-    numeric = optimize.approx_fprime(theta, lambda x: mouse.boltzmann_loss(x, *arguments)[0], 1e-6)
-    np.testing.assert_allclose(gradient, numeric, atol=1e-3 * np.abs(gradient).max())
-
-
-def test_anticipating_planners_end_at_the_named_agents(mice):
-    place = mouse.world(mice, "places, home, bumps", DISCOUNT)
-    theta = np.random.default_rng(6).standard_normal(place.family.dim)
-    for expected, agent in ((1.0, ii.agents.SoftOptimal), (0.0, ii.agents.Boltzmann)):
-        q, _ = mouse.anticipated(place, theta, expected)
-        policy = agent(place.family, theta).policy(place.env)
-        np.testing.assert_allclose(special.softmax(q, axis=1), policy, atol=1e-10)
 
 
 def test_a_lapse_rate_is_the_share_of_wrong_choices():

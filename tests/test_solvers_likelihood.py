@@ -4,7 +4,7 @@ import numpy as np
 import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
-from scipy import optimize
+from scipy import optimize, special
 from worlds import brute_q, random_environment
 
 import irl_ident as ii
@@ -12,7 +12,7 @@ from irl_ident import conformance, planning
 from irl_ident.evidence import Counts
 from irl_ident.rewards import LinearRewards, StateActionRewards, StateRewards
 from irl_ident.solvers import likelihood, reading
-from irl_ident.solvers.boltzmann import BoltzmannML, negative
+from irl_ident.solvers.boltzmann import BoltzmannML, anticipated, negative
 from irl_ident.solvers.likelihood import MaxEnt
 from irl_ident.solvers.matrix_free import SoftLikelihood
 from irl_ident.solvers.priors import Gaussian, Laplace, Uniform
@@ -184,6 +184,24 @@ def test_boltzmann_likelihood_is_that_of_a_softmax_of_brute_force_values():
             negative(theta + sign * 1e-6 * unit, [(env, counts)], family, 0.3, 0.0, np.zeros(2))[0] for sign in (1, -1)
         )
         assert slope == pytest.approx((ahead - behind) / 2e-6, rel=1e-4)
+
+
+@pytest.mark.parametrize("expected", [1.0, 0.3, 0.0])
+def test_gradients_along_the_annealing_path(expected):
+    env, family = random_environment(13, 5, 3), features(9)
+    counts = np.random.default_rng(1).integers(1, 20, (5, 3)).astype(float)
+    theta = np.random.default_rng(5).standard_normal(4)
+    arguments = ([(env, counts)], family, 0.4, expected, np.full(4, 0.5))
+    _, gradient = negative(theta, *arguments)
+    numeric = optimize.approx_fprime(theta, lambda x: negative(x, *arguments)[0], 1e-6)
+    np.testing.assert_allclose(gradient, numeric, atol=1e-3 * np.abs(gradient).max())
+
+
+def test_the_path_leads_from_soft_to_optimal_plans():
+    env, family, theta = random_environment(14, 5, 3), features(10), np.array([1.0, -1.0, 0.5, 2.0])
+    for expected, agent in ((1.0, ii.agents.SoftOptimal), (0.0, ii.agents.Boltzmann)):
+        q, _ = anticipated(env, family.reward(env, theta), expected)
+        np.testing.assert_allclose(special.softmax(q, axis=1), agent(family, theta).policy(env), atol=1e-10)
 
 
 @pytest.mark.parametrize("seed", range(5))
