@@ -17,13 +17,13 @@ no choice.  There the posterior is what the prior says; under a Gaussian prior i
 
 from __future__ import annotations
 
-from dataclasses import dataclass, field, replace
+from dataclasses import dataclass, field
 from functools import cached_property
 from typing import Any, Literal, get_args
 
 import numpy as np
 import numpy.typing as npt
-from scipy import linalg, sparse, special
+from scipy import linalg, sparse
 from scipy.sparse import csgraph
 
 from irl_ident import agents
@@ -34,10 +34,9 @@ from irl_ident.planning.checks import positive
 from irl_ident.rewards import RewardFamily
 from irl_ident.solvers import reading
 from irl_ident.solvers.base import Convergence, Estimate, Solver
-from irl_ident.solvers.choices import BoltzmannChoices, Choices, NoisyChoices, SmoothChoices, SoftChoices
+from irl_ident.solvers.choices import BoltzmannChoices, Choices, NoisyChoices, SoftChoices
+from irl_ident.solvers.density import Density, Length, cells, paths
 from irl_ident.solvers.priors import Gaussian, Laplace, Prior, Uniform
-from irl_ident.solvers.refraction import Cells, refracted
-from irl_ident.solvers.sampling import Chains, Starts, elliptical, hamiltonian, modes
 
 __all__ = ["BayesianIRL", "Gaussian", "Laplace", "Posterior", "Prior", "Uniform"]
 
@@ -47,8 +46,6 @@ MIXED = 1.01
 """Largest R-hat of a posterior that counts as converged (Vehtari et al. 2021)."""
 EFFECTIVE = 100
 """Least effective sample size for each chain of a posterior that counts as converged (Vehtari et al. 2021)."""
-TRIES = 16
-"""Draws of the prior from which modes are sought, at least."""
 
 
 @dataclass(frozen=True, eq=False)
@@ -201,10 +198,9 @@ class BayesianIRL(Solver):
         seen = [(env, reading.weights(env, observation)) for env, observation in pairs]
         choices = [self._choices(env, counts) for env, counts in seen]
         rng = np.random.default_rng(self.seed)
-        if self.rationality == "noisy":
-            chains = _cells(choices, family, self, rng)
-        else:
-            chains = _paths(choices, family, self, rng)
+        density = Density(choices, [family.matrix(env) for env, _ in seen], self.prior)
+        sample = cells if self.rationality == "noisy" else paths
+        chains = sample(density, Length(self.chains, self.warmup, self.samples), rng)
         draws = self.prior.parameters(chains.points)
         invariant = invariant_directions(seen, family)
         theta, gauge = self._centre(draws, invariant, family)
@@ -288,113 +284,6 @@ def _led_to(env: Environment, first: npt.NDArray[np.bool_]) -> npt.NDArray[np.bo
     graph = sparse.csr_array((np.ones(rows.size), (rows, columns)), shape=(env.n_states + 1,) * 2)
     order = csgraph.breadth_first_order(graph, env.n_states, return_predecessors=False)
     return np.isin(np.arange(env.n_states), order)
-
-
-@dataclass(frozen=True, eq=False)
-class _Density:
-    """The posterior in the standard normal coordinates u of its prior."""
-
-    choices: list[Choices]
-    features: list[sparse.csr_array]
-    prior: Prior
-
-    def start(self, count: int) -> Starts:
-        return tuple(choice.start(count) for choice in self.choices)
-
-    def likelihood(self, u: Array, plans: Starts) -> tuple[Array, Starts]:
-        """Log-likelihood (N,) at u (N, d)."""
-        theta = self.prior.parameters(u)
-        parts = [
-            choice.values(_rewards(choice.env, phi, theta), plan)
-            for choice, phi, plan in zip(self.choices, self.features, plans, strict=True)
-        ]
-        return np.sum([value for value, _ in parts], axis=0), tuple(later for _, later in parts)
-
-    def smooth(self, u: Array, plans: Starts) -> tuple[Array, Array, Starts]:
-        """Log-density of u up to a constant (N,), and its gradient (N, d)."""
-        theta = self.prior.parameters(u)
-        value, slope, later = -(u**2).sum(axis=1) / 2, np.zeros_like(u), []
-        for choice, phi, plan in zip(self.choices, self.features, plans, strict=True):
-            assert isinstance(choice, SmoothChoices)
-            part, by_reward, after = choice.gradients(_rewards(choice.env, phi, theta), plan)
-            value = value + part
-            slope += (phi.T @ by_reward.reshape(len(u), -1).T).T
-            later.append(after)
-        return value, slope * self.prior.slopes(u) - u, tuple(later)
-
-    def anchored(self, u: Array) -> _Density:
-        """The same density, whose soft plans start from those at u (d,)."""
-        theta = self.prior.parameters(u[None])
-        near = [
-            choice.anchored(_rewards(choice.env, phi, theta)[0]) if isinstance(choice, SoftChoices) else choice
-            for choice, phi in zip(self.choices, self.features, strict=True)
-        ]
-        return replace(self, choices=near)
-
-    def curvature(self, u: Array) -> Array:
-        """Fisher information at u (N, d) plus that of the prior, (N, d, d)."""
-        slopes, theta = self.prior.slopes(u), self.prior.parameters(u)
-        total = np.zeros((*u.shape, u.shape[1]))
-        for choice, phi in zip(self.choices, self.features, strict=True):
-            assert isinstance(choice, SmoothChoices)
-            total += choice.information(_rewards(choice.env, phi, theta), phi.toarray())
-        return total * slopes[:, :, None] * slopes[:, None, :] + np.eye(u.shape[1])
-
-
-def _paths(choices: list[Choices], family: RewardFamily, solver: BayesianIRL, rng: np.random.Generator) -> Chains:
-    """Chains start from the mixture of normal approximations around the modes that are found from draws of the prior.
-
-    The share of a mode is its Laplace approximation of the evidence: modes of no mass attract no chain, while chains
-    that start around several modes of some mass and do not mix show in R-hat.
-    """
-    density = _Density(choices, [family.matrix(choice.env) for choice in choices], solver.prior)
-    tries = max(solver.chains, TRIES)
-    draws = rng.standard_normal((tries, family.dim))
-    points, values, metrics = modes(density.smooth, density.curvature, draws, density.start(tries))
-    evidence = values - np.linalg.slogdet(metrics)[1] / 2
-    best = int(np.argmax(evidence))
-    picked = rng.choice(tries, solver.chains, p=special.softmax(evidence))
-    lower = linalg.cholesky(metrics[best], lower=True)
-    root = linalg.solve_triangular(lower, np.eye(family.dim), lower=True).T
-    starts = points[picked] + rng.standard_normal((solver.chains, family.dim)) @ root.T
-    density = density.anchored(points[best])
-    chains = hamiltonian(
-        density.smooth,
-        starts,
-        density.start(solver.chains),
-        points[best],
-        root,
-        warmup=solver.warmup,
-        samples=solver.samples,
-        rng=rng,
-    )
-    normal = -(chains.points**2).sum(axis=2) / 2
-    return _with_prior(chains, chains.values - normal, solver.prior)
-
-
-def _cells(choices: list[Choices], family: RewardFamily, solver: BayesianIRL, rng: np.random.Generator) -> Chains:
-    """Exact paths under a Gaussian prior, elliptical slices under others."""
-    features = [family.matrix(choice.env) for choice in choices]
-    draws = rng.standard_normal((solver.chains, family.dim))
-    if isinstance(solver.prior, Gaussian):
-        noisy = [choice for choice in choices if isinstance(choice, NoisyChoices)]
-        cells = Cells(noisy, features, solver.prior.deviations)
-        chains = refracted(cells, draws, warmup=solver.warmup, samples=solver.samples, rng=rng)
-    else:
-        density = _Density(choices, features, solver.prior)
-        plans = density.start(solver.chains)
-        chains = elliptical(density.likelihood, draws, plans, warmup=solver.warmup, samples=solver.samples, rng=rng)
-    return _with_prior(chains, chains.values, solver.prior)
-
-
-def _with_prior(chains: Chains, likelihood: Array, prior: Prior) -> Chains:
-    values = likelihood + prior.log_density(chains.points)
-    return Chains(chains.points, values, chains.acceptance, chains.divergences, chains.step)
-
-
-def _rewards(env: Environment, features: sparse.csr_array, theta: Array) -> Array:
-    rewards: Array = (features @ theta.T).T.reshape(len(theta), env.n_states, env.n_actions)
-    return rewards
 
 
 def _diagnosed(statistics: Any, draws: Array) -> tuple[Array, Array]:
