@@ -3,7 +3,8 @@
 All rewards are backed up together, ``Q = R + C V`` with a column for each, centred as MacQueen (1966) does.  Each
 reward leaves as soon as its error is proved small (:mod:`irl_ident.planning.bounds`); those that value iteration
 leaves over are planned by policy iteration, all policies evaluated together: by stacked dense solves where S is small
-or transitions are dense, else by BiCGSTAB on the block-diagonal matrix of all their chains.
+or transitions are dense, else by BiCGSTAB on the block-diagonal matrix of all their chains.  Without cycles one
+backward pass plans all rewards.
 """
 
 from __future__ import annotations
@@ -18,6 +19,7 @@ from irl_ident.environment import Array, Environment, Mask
 from irl_ident.planning.bounds import Lengths, lengths, rounding
 from irl_ident.planning.checks import finite, positive
 from irl_ident.planning.krylov import bicgstab
+from irl_ident.planning.layers import backward, layers
 from irl_ident.planning.optimal import optimal
 from irl_ident.planning.structure import is_crowded
 
@@ -56,6 +58,12 @@ def optimal_batch(env: Environment, rewards: npt.ArrayLike, tolerance: float = 1
     share, length = positive("tolerance", tolerance), lengths(env)
     found = np.empty_like(many)
     if not len(many):
+        return found
+    acyclic = layers(env)
+    if acyclic is not None:
+        columns = np.ascontiguousarray(many.transpose(1, 2, 0))
+        values = backward(acyclic, columns, lambda q: q.max(axis=1))
+        found[:] = (columns + (env.continuation @ values).reshape(columns.shape)).transpose(2, 0, 1)
         return found
     goal = share * np.ptp(many, axis=(1, 2)) / length.longest / 2
     values, open_ = _swept(env, many, goal, length, found)

@@ -11,6 +11,8 @@ Every round backs up, ``q = r + C V``, improves the policy, and evaluates it fro
 
 An action is replaced only by one that is better by more than rounding, so ties cannot make policies cycle.  Should
 the residual find no new minimum for ``PATIENCE`` rounds, products alone go on, whose convergence is proved.
+
+Environments without cycles need none of this: one backward pass gives the values, and the first round confirms them.
 """
 
 from __future__ import annotations
@@ -25,6 +27,7 @@ from scipy import sparse
 from irl_ident.environment import Array, Environment
 from irl_ident.planning.bounds import rounding
 from irl_ident.planning.krylov import bicgstab
+from irl_ident.planning.layers import backward, layers
 from irl_ident.planning.structure import method_for
 from irl_ident.planning.systems import PolicySystem
 
@@ -58,7 +61,7 @@ def improved(env: Environment, reward: Array, start: Array, *, horizon: float, r
     env : Environment
     reward : array (S, A)
     start : array (S,)
-        With ``T V >= V``.
+        With ``T V >= V``; not used in environments without cycles.
     horizon : float
         The largest expected discounted number of steps; infinite when not known.
     residual : float
@@ -73,7 +76,9 @@ def improved(env: Environment, reward: Array, start: Array, *, horizon: float, r
     factorise = method != "BiCGSTAB" and n_states <= FACTORISED_STATES
     aim = 0.0 if factorise else residual
     rows, first = _narrow(env.continuation), np.arange(n_states) * n_actions
-    values, chosen, exact = start, first, False
+    acyclic = layers(env)
+    values = start if acyclic is None else backward(acyclic, reward, lambda q: q.max(axis=1))
+    chosen, exact = first, False
     before = least = np.inf
     sweeps, waited = SWEEPS, 0
     for iterations in count(1):

@@ -4,7 +4,8 @@
 
 Newton's method on ``V = T V`` is soft policy iteration: the derivative of the soft backup is ``C_pi``, so a step solves
 ``(I - C_pi) V = sum_a pi (r - b log pi)``.  ``T`` is convex and monotone, hence every step after the first lies below
-the solution and rises towards it, quadratically at the end.  Everything stays in logarithms.
+the solution and rises towards it, quadratically at the end.  Without cycles in the environment one backward pass is
+the solution (:mod:`irl_ident.planning.layers`).  Everything stays in logarithms.
 """
 
 from __future__ import annotations
@@ -13,11 +14,11 @@ from dataclasses import dataclass
 
 import numpy as np
 import numpy.typing as npt
-from scipy import special
 
 from irl_ident.environment import Array, Environment
 from irl_ident.planning.bounds import lengths, rounding
 from irl_ident.planning.checks import finite, positive, reward_on
+from irl_ident.planning.layers import backward, layers
 from irl_ident.planning.optimal import optimal
 from irl_ident.planning.structure import method_for
 from irl_ident.planning.systems import PolicySystem, chain_of
@@ -69,7 +70,8 @@ def soft(
     temperature : float
         Price of a nat of entropy in units of reward, above 0.
     start : array (S,), optional
-        Values to start from, such as those of a plan for a reward nearby; optimal values when not given.
+        Values to start from, such as those of a plan for a reward nearby; optimal values when not given.  Not used in
+        environments without cycles.
 
     Returns
     -------
@@ -93,17 +95,14 @@ def soft(
     """
     r, b = reward_on(env, reward), positive("temperature", temperature)
     method, longest = method_for(env), lengths(env).longest
-    if start is None:
-        values = optimal(env, r, tolerance=1e-2).values
-    else:
-        values = finite("start", start, (env.n_states,), "(S,)")
+    values = _first(env, r, b, start)
+    summing = np.finfo(float).eps * b * (env.n_actions + 8 * np.log(2 * env.n_actions))
     least, stalled = np.inf, 0
     for _ in range(NEWTON_STEPS):
         q = r + env.backup(values)
-        scaled = q / b
-        log_policy = special.log_softmax(scaled, axis=1)
-        residual = float(np.abs(b * special.logsumexp(scaled, axis=1) - values).max())
-        noise = rounding(env, r, values) + 8 * np.finfo(float).eps * b * np.log(2 * env.n_actions)
+        backed, log_policy = _softened(q, b)
+        residual = float(np.abs(backed - values).max())
+        noise = rounding(env, r, values) + summing
         stalled = stalled + 1 if residual >= least else 0
         least = min(least, residual)
         if residual <= noise or (stalled >= 2 and residual <= 1e3 * noise):
@@ -114,4 +113,23 @@ def soft(
     else:
         raise ArithmeticError(f"soft planning: residual {residual:.1e} after {NEWTON_STEPS} Newton steps")
     bound = longest * (residual + noise)
-    return SoftPlan(b * special.logsumexp(scaled, axis=1), q, log_policy, np.exp(log_policy), b, bound)
+    return SoftPlan(backed, q, log_policy, np.exp(log_policy), b, bound)
+
+
+def _first(env: Environment, reward: Array, b: float, start: npt.ArrayLike | None) -> Array:
+    """Values to start from: already the solution in an environment without cycles."""
+    given = None if start is None else finite("start", start, (env.n_states,), "(S,)")
+    acyclic = layers(env)
+    if acyclic is not None:
+        return backward(acyclic, reward, lambda q: _softened(q, b)[0])
+    return optimal(env, reward, tolerance=1e-2).values if given is None else given
+
+
+def _softened(q: Array, b: float) -> tuple[Array, Array]:
+    """``b log sum_a exp(q / b)`` (S,), and the logarithm of the soft policy (S, A)."""
+    scaled = np.ascontiguousarray(q.T) / b
+    top = scaled.max(axis=0)
+    scaled -= top
+    size = np.log(np.exp(scaled).sum(axis=0))
+    scaled -= size
+    return b * (top + size), np.ascontiguousarray(scaled.T)

@@ -3,7 +3,8 @@
 Sparse LU lives or dies by fill-in.  With the states in reverse Cuthill-McKee order the factors of ``I - C`` stay inside
 the band (George & Liu 1981, chapter 4), so the bandwidth w bounds the fill by ``2 S w`` and the work by ``2 S w^2``.
 A grid of S cells has w near ``sqrt S``; a random sparse graph has w near S, and LU is hopeless there while Krylov
-methods converge in a few steps, since such a chain mixes fast.
+methods converge in a few steps, since such a chain mixes fast.  Without cycles (:mod:`irl_ident.planning.layers`)
+``I - C`` is triangular, but for the columns of absorbing states, and its factors have no entries that it has not.
 """
 
 from __future__ import annotations
@@ -16,8 +17,9 @@ from scipy import sparse
 from scipy.sparse import csgraph
 
 from irl_ident.environment import Environment
+from irl_ident.planning.layers import layers
 
-Method = Literal["dense LU", "sparse LU", "BiCGSTAB"]
+Method = Literal["dense LU", "sparse LU", "substitution", "BiCGSTAB"]
 
 DENSE_STATES = 150
 """Up to so many states dense LU is used whatever the structure: nothing sparse is faster."""
@@ -65,6 +67,8 @@ def _measured(env: Environment) -> Method:
     n_states = env.n_states
     if n_states <= DENSE_STATES or is_crowded(env):
         return "dense LU"
+    if layers(env) is not None:
+        return "substitution"
     if n_states > BAND_STATES:
         return "BiCGSTAB"
     if bandwidth(env) <= BAND * np.sqrt(n_states):

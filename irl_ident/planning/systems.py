@@ -38,8 +38,9 @@ class PolicySystem:
     ----------
     chain : sparse array (S, S)
         Discounted transition probabilities under a policy, ``C_pi``.
-    method : {"dense LU", "sparse LU", "BiCGSTAB"}
-        How to solve.  BiCGSTAB falls back on sparse LU where it does not converge.
+    method : {"dense LU", "sparse LU", "substitution", "BiCGSTAB"}
+        How to solve.  Substitution is sparse LU in the order of the states, without pivoting.  BiCGSTAB falls back on
+        sparse LU where it does not converge.
     """
 
     chain: sparse.csr_array
@@ -109,7 +110,10 @@ class PolicySystem:
         n_states = self.chain.shape[0]
         if self.method == "dense LU":
             return linalg.lu_factor(np.eye(n_states) - self.chain.toarray(), check_finite=False, overwrite_a=True)
-        return sparse_linalg.splu(sparse.csc_array(sparse.eye_array(n_states, format="csc") - self.chain))
+        matrix = sparse.csc_array(sparse.eye_array(n_states, format="csc") - self.chain)
+        if self.method == "substitution":
+            return sparse_linalg.splu(matrix, permc_spec="NATURAL", diag_pivot_thresh=0.0, relax=1, panel_size=1)
+        return sparse_linalg.splu(matrix)
 
     @cached_property
     def _transposed_chain(self) -> sparse.csr_array:
