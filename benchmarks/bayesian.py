@@ -183,7 +183,7 @@ def compare(rationality: str, side: int, dim: int, seeds: int, steps: int) -> No
 def main() -> None:
     parser = argparse.ArgumentParser(description=__doc__.splitlines()[0])
     parser.add_argument("--quick", action="store_true", help="one seed, 16 states")
-    parser.add_argument("--steps", type=int, default=8000, help="steps of each chain of the peer")
+    parser.add_argument("--steps", type=int, default=4000, help="steps of each chain of the peer")
     parser.add_argument("--seeds", type=int, default=3)
     options = parser.parse_args()
     array_stats.rhat(np.random.default_rng(0).standard_normal((4, 10)))

@@ -44,6 +44,8 @@ LONGEST = (1 + SPREAD) * QUARTER
 """The longest step."""
 MOST_STEPS = 50
 """Steps in one path at most."""
+HOPELESS = 0.05
+"""Below this probability of acceptance, a chain halves its own steps for the while, during warm-up."""
 DIVERGENT = 1000.0
 """A path whose energy is off by more than this has diverged."""
 CLIMBED = 0.01
@@ -154,11 +156,14 @@ def hamiltonian(
     kept: list[tuple[Array, Array, Array]] = []
     seen: list[Array] = []
     divergences, size = 0, step.size
+    easing = np.ones(len(starts))
     with progress("posterior", warmup + samples) as advance:
         for t in range(warmup + samples):
-            chance, diverged = path.moved(size, rng)
+            chance, diverged = path.moved(size, easing, rng)
             if t < warmup:
-                size = step.told(float(chance.mean()), last=t == warmup - 1)
+                size = step.told(float(chance[easing == 1].mean()), last=t == warmup - 1) if easing.max() == 1 else size
+                easing = np.where(chance < HOPELESS, easing / 2, np.minimum(2 * easing, 1.0))
+                easing = np.ones_like(easing) if t == warmup - 1 else easing
                 seen.append(path.points)
                 if t in _stages(warmup):
                     path.whiten(np.concatenate(seen[len(seen) // 3 :]))
@@ -245,11 +250,14 @@ class _Path:
     def points(self) -> Array:
         return self.centre + self.z @ self.root.T
 
-    def moved(self, size: float, rng: np.random.Generator) -> tuple[Array, int]:
-        """One path of every chain: probabilities of acceptance (N,), and how many diverged."""
+    def moved(self, size: float, easing: Array, rng: np.random.Generator) -> tuple[Array, int]:
+        """One path of every chain, of steps of ``size`` times its ``easing`` (N,).
+
+        Returns probabilities of acceptance (N,), and how many paths diverged.
+        """
         length = QUARTER * rng.uniform(1 - SPREAD, 1 + SPREAD)
         count = min(MOST_STEPS, max(1, int(np.ceil(length / size))))
-        h = min(length / count, size)
+        h = min(length / count, size) * easing[:, None]
         z, pull, plans = self.z, self.pull, self.plans
         p = rng.standard_normal(z.shape)
         before = self.values - (p**2).sum(axis=1) / 2
