@@ -320,3 +320,15 @@ def test_the_centre_is_a_member_when_states_were_not_observed():
         direction = np.random.default_rng(seed).standard_normal(6)
         value, _ = ident.support(direction)
         assert direction @ middle <= value + 1e-9
+
+
+def test_hundreds_of_ties_that_nearly_repeat_each_other_leave_trivial_rewards():
+    grid = ii.builders.grid("..#..\n.....\n#..#.\n.....\n..#..", 0.9, slip=0.1).environment
+    family = StateRewards(grid.n_states)
+    theta = np.random.default_rng(0).choice([0.0, 0.5, 1.0], grid.n_states)
+    shown = ii.agents.SoftOptimal(family, theta, 0.2).demonstrate(grid, episodes=100, horizon=30, seed=1)
+    ident = ii.identify([(grid, shown)], family)
+    assert ident.conflict is None
+    assert ident.dimension == 0
+    assert np.ptp(ident.center()) <= 1e-9
+    assert "trivially consistent" in " ".join(ident.report().reasons)

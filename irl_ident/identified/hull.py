@@ -22,8 +22,14 @@ from irl_ident.rewards import RANK_TOLERANCE
 SIMPLEX_SIZE = 2_000
 """Up to so many unknowns programs are solved by the simplex method, above by an interior point."""
 
-ATTEMPTS = ((1e-10, True), (1e-10, False), (1e-9, True))
+ATTEMPTS = ((1e-10, True), (1e-10, False), (1e-9, True), (1e-9, False), (1e-8, False))
 """Feasibility tolerance and presolve, in this order until the solver gives an answer."""
+
+ELIMINATED_SIZE = 2_000
+"""Up to so many unknowns equations are solved by dense algebra before a program is."""
+
+NEGLIGIBLE = 1e-9
+"""Rows, of entries up to 1, that are this small on the solutions of the equations are rounding of 0."""
 
 UNDECIDED_RANK = 1e-7
 """Singular values between ``RANK_TOLERANCE`` and this share of the largest are too near 0 to call."""
@@ -150,17 +156,47 @@ def certified_maximum(cost: Array, at_least: Array, equal: Array, largest: Array
 
 def strictness(constraints: Constraints) -> Array:
     """The ``t`` of the module's linear program, one for each inequality, in [0, 1]."""
-    rows, unknowns = constraints.at_least.shape
+    rows = constraints.at_least.shape[0]
     if rows == 0:
         return np.zeros(0)
-    with_t = sparse.csr_array(sparse.hstack([constraints.at_least, -sparse.eye_array(rows)], format="csr"))
-    padded = sparse.csr_array(
-        sparse.hstack([constraints.equal, sparse.csr_array((constraints.equal.shape[0], rows))], format="csr")
-    )
-    cost = np.concatenate([np.zeros(unknowns), -np.ones(rows)])
-    lower = np.concatenate([np.full(unknowns, -np.inf), np.zeros(rows)])
-    upper = np.concatenate([np.full(unknowns, np.inf), np.ones(rows)])
-    return solve(cost, with_t, padded, lower, upper)[unknowns:]
+    free, span = _solved_for(constraints.at_least, constraints.equal)
+    alive = np.flatnonzero(abs(free).max(axis=1).toarray().ravel() > NEGLIGIBLE)
+    found = np.zeros(rows)
+    if alive.size == 0:
+        return found
+    with_t = sparse.csr_array(sparse.hstack([free[alive], -sparse.eye_array(alive.size)], format="csr"))
+    unknowns = free.shape[1]
+    equal = sparse.csr_array((0, unknowns)) if span is not None else constraints.equal
+    padded = sparse.csr_array(sparse.hstack([equal, sparse.csr_array((equal.shape[0], alive.size))], format="csr"))
+    cost = np.concatenate([np.zeros(unknowns), -np.ones(alive.size)])
+    lower = np.concatenate([np.full(unknowns, -np.inf), np.zeros(alive.size)])
+    upper = np.concatenate([np.full(unknowns, np.inf), np.ones(alive.size)])
+    found[alive] = solve(cost, with_t, padded, lower, upper)[unknowns:]
+    return found
+
+
+def _solved_for(at_least: sparse.csr_array, equal: sparse.csr_array) -> tuple[sparse.csr_array, Array | None]:
+    """``at_least`` on a basis of the solutions of ``equal x = 0``, and that basis (n, h).
+
+    Simplex codes choke on equations that nearly repeat each other, as ties do.  Programs too large for dense algebra
+    are left as they are, with None for the basis.
+    """
+    if equal.shape[0] == 0 or at_least.shape[1] > ELIMINATED_SIZE:
+        return at_least, None
+    values, right = _singular(equal.toarray())
+    span = right[int((values > RANK_TOLERANCE * values[0]).sum()) :].T
+    reduced = at_least @ span
+    reduced[np.abs(reduced) < NEGLIGIBLE] = 0
+    largest = np.abs(reduced).max(axis=1, initial=0)
+    return sparse.csr_array(reduced / np.where(largest > 0, largest, 1)[:, None]), span
+
+
+def _singular(matrix: Array) -> tuple[Array, Array]:
+    """Singular values (min(m, n),) and all right singular vectors (n, n), as rows."""
+    tall = matrix.shape[0] > matrix.shape[1]
+    small = np.linalg.qr(matrix, mode="r") if tall else matrix
+    _, values, right = np.linalg.svd(small, full_matrices=True)
+    return values, right
 
 
 def hull(constraints: Constraints) -> Hull:
@@ -173,7 +209,7 @@ def hull(constraints: Constraints) -> Hull:
     equations = sparse.csr_array(equations[informative])
     if equations.shape[0] == 0:
         return Hull(np.eye(dim), np.zeros(0), implicit, tightness, np.eye(unknowns))
-    _, values, rows = np.linalg.svd(equations.toarray(), full_matrices=True)
+    values, rows = _singular(equations.toarray())
     rank = int((values > RANK_TOLERANCE * values[0]).sum())
     span = rows[rank:].T
     basis = span if unknowns == dim else linalg.orth(span[:dim], rcond=RANK_TOLERANCE)
