@@ -8,8 +8,9 @@
 ``t < H``, numbered ``t S + s``, and one absorbing state ``H S``, the end, that pays nothing: the *unrolled*
 environment.  Its reward is the same at all times, which is what lets finite horizons identify more than infinite ones:
 a reward on state-action pairs is identified up to a constant exactly when the equations of all ``(t, s)`` leave one
-direction open (Shehab, Aguinaldo & Sznaier 2024, Learning true objectives: linear algebraic characterizations of
-identifiability in inverse reinforcement learning).
+direction open (Shehab, Aspeel, Aréchiga, Best & Ozay 2024, Learning true objectives: linear algebraic
+characterizations of identifiability in inverse reinforcement learning).  No transition leads back in time, so that
+:mod:`irl_ident.planning` solves these environments exactly in one backward pass.
 
 **Union.**  Several environments with the same actions and discount are one environment that never leads from one part
 to another.  What is true of an algorithm for one environment is true of it there.

@@ -67,11 +67,14 @@ def test_plans_are_those_of_recursion_state_by_state(seed, discount, ends):
 
 @pytest.mark.parametrize("discount", [1.0, 0.9])
 @pytest.mark.parametrize("size", [0.01, 1.0, 1e6])
-def test_the_soft_plan_does_not_depend_on_the_start(discount, size):
-    env, _ = ascending(200, 3, discount, 1)
+def test_soft_plans_of_any_size_are_within_their_bounds_whatever_the_start(discount, size):
+    env, absorbing = ascending(200, 3, discount, 1)
     reward = size * np.random.default_rng(2).normal(size=(200, 3))
     plan, other = planning.soft(env, reward), planning.soft(env, reward, start=np.full(200, 7.0))
     np.testing.assert_array_equal(plan.q, other.q)
+    expected = state_by_state(env, absorbing, reward, special.logsumexp)
+    np.testing.assert_allclose(plan.q, expected, rtol=0, atol=plan.error_bound)
+    assert plan.error_bound < 1e-11 * np.abs(expected).max()
     np.testing.assert_allclose(plan.policy.sum(axis=1), 1)
 
 
