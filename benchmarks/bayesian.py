@@ -1,6 +1,6 @@
 """Bayesian inverse RL against a plain Metropolis chain: effective samples a second, of the same posterior.
 
-Run ``python -m benchmarks.bayesian [--quick]``.
+Run ``python -m benchmarks.bayesian [--quick] [--agents noisy]``.
 
 Slippery grids with four actions, discount .95; rewards on d features drawn from a standard normal, or on every state;
 the true parameters are drawn from the prior, N(0, 1), and ten choices of their agent are seen in every state.
@@ -185,12 +185,13 @@ def main() -> None:
     parser.add_argument("--quick", action="store_true", help="one seed, 16 states")
     parser.add_argument("--steps", type=int, default=4000, help="steps of each chain of the peer")
     parser.add_argument("--seeds", type=int, default=3)
+    parser.add_argument("--agents", nargs="+", choices=list(SETTINGS), default=list(SETTINGS))
     options = parser.parse_args()
     array_stats.rhat(np.random.default_rng(0).standard_normal((4, 10)))
     print("agent, states, d; effective samples a second: ours, plain; ratio: median, least, greatest; then ours: least")
     print("effective size, largest R-hat; plain: effective samples a step, ms a step, acceptance; means apart, in sd")
     sides = [4] if options.quick else [4, 8, 10]
-    for rationality in SETTINGS:
+    for rationality in options.agents:
         for side in sides:
             for dim in (4, side * side):
                 compare(rationality, side, dim, 1 if options.quick else options.seeds, options.steps)
