@@ -10,8 +10,9 @@ from worlds import brute_q, random_environment
 import irl_ident as ii
 from irl_ident import conformance, planning
 from irl_ident.evidence import Counts
+from irl_ident.identified.soft_likelihood import derivatives, least_norm
 from irl_ident.rewards import LinearRewards, StateActionRewards, StateRewards
-from irl_ident.solvers import likelihood, reading
+from irl_ident.solvers import likelihood, reading, saddle
 from irl_ident.solvers.boltzmann import BoltzmannML, anticipated, negative
 from irl_ident.solvers.likelihood import MaxEnt
 from irl_ident.solvers.matrix_free import SoftLikelihood
@@ -75,8 +76,63 @@ def test_dense_and_matrix_free_searches_agree(seed):
     data = [(world, reading.weights(world, counts)) for world, counts in seen]
     zero = np.zeros(15)
     one = likelihood._dense(data, family, 1.0, zero, 500)[0]
-    two = likelihood._matrix_free(data, family, 1.0, zero, 500)[0]
+    two = likelihood._large(data, family, 1.0, zero, 500)[0]
     np.testing.assert_allclose(one, two, rtol=0, atol=1e-6)
+
+
+def slippery(slips, side=13, discount=0.9):
+    text = "\n".join(["." * side] * side)
+    return [ii.builders.grid(text, discount, slip=slip).environment for slip in slips]
+
+
+@pytest.mark.parametrize("family", [StateRewards(169), StateActionRewards(169, 4)])
+@pytest.mark.parametrize("damping", [1e-4, 1e4])
+def test_steps_through_the_saddle_point_are_newtons(family, damping):
+    rng, worlds = np.random.default_rng(3), slippery([0.1, 0.3])
+    theta = 0.3 * rng.standard_normal(family.dim)
+    agent = ii.agents.SoftOptimal(family, theta, 0.8)
+    data = [(env, 50 * planning.occupancy(env, agent.policy(env), np.full(169, 1 / 169))) for env in worlds]
+    assert saddle.is_sparse(data, family)
+    precision = rng.uniform(0, 2, family.dim)
+    objective = SoftLikelihood(data, family, 0.8, precision)
+    near = theta + 0.05 * rng.standard_normal(family.dim)
+    exact = derivatives(data, family, near, 0.8)
+    curvature = np.diag(precision + damping) - exact.hessian
+    step = saddle.step(objective, near, damping)
+    np.testing.assert_allclose(step, np.linalg.solve(curvature, -objective(near)[1]), rtol=0, atol=1e-9)
+
+
+@pytest.mark.parametrize(("family", "slips"), [(StateRewards(169), [0.1, 0.3]), (StateActionRewards(169, 4), [0.1])])
+def test_sparse_searches_recover_the_truth_in_the_gauge_of_least_norm(family, slips):
+    worlds = slippery(slips)
+    theta = np.random.default_rng(1).standard_normal(family.dim)
+    agent = ii.agents.SoftOptimal(family, theta, 0.8)
+    seen = [(env, agent.policy(env)) for env in worlds]
+    found = MaxEnt(temperature=0.8).fit(seen, family)
+    assert found.convergence.status == "converged"
+    expected = least_norm(found.data, family, theta)
+    np.testing.assert_allclose(found.theta, expected, rtol=0, atol=1e-6)
+
+
+@pytest.mark.parametrize("prior", [None, Gaussian(2.0)])
+def test_sparse_and_matrix_free_searches_agree(prior, monkeypatch):
+    family, worlds = StateRewards(169), slippery([0.1, 0.3])
+    agent = ii.agents.SoftOptimal(family, np.random.default_rng(2).standard_normal(169), 1.0)
+    seen = watched(agent, worlds, n=50)
+    sparse = MaxEnt(prior=prior).fit(seen, family)
+    monkeypatch.setattr(saddle, "is_sparse", lambda data, family: False)
+    monkeypatch.setattr(likelihood, "DENSE_WORK", 0)
+    free = MaxEnt(prior=prior).fit(seen, family)
+    assert {sparse.convergence.status, free.convergence.status} == {"converged"}
+    np.testing.assert_allclose(sparse.theta, free.theta, rtol=0, atol=1e-5)
+
+
+def test_sparse_searches_notice_that_there_is_no_maximum():
+    (env,), family = slippery([0.1]), StateRewards(169)
+    shown = ii.agents.Optimal(family, np.arange(169.0)).policy(env)
+    found = MaxEnt().fit([(env, Counts(10 * (shown == shown.max(axis=1, keepdims=True))))], family)
+    assert found.convergence.status == "separated"
+    assert np.isfinite(found.theta).all()
 
 
 @settings(max_examples=20, deadline=None)

@@ -8,9 +8,11 @@ Where the weights n are the discounted occupancy of a policy, the gradient is 0 
 expectations are those of the policy: maximum causal entropy's dual.  For trajectories it is the likelihood of the
 choices given the states in which they were made.
 
-Small problems are solved by Newton's method with the exact Hessian, large ones by a trust-region Newton method that
-asks only for products with it (:mod:`irl_ident.solvers.matrix_free`); Laplace priors by splitting theta into its
-positive and negative part (L-BFGS-B) and then, with the zeros that it found, by Newton's method on the others.
+All searches are second order, and differ in how they find a step.  With few parameters the Hessian is formed; where
+transitions and features are sparse, one sparse factorisation of a larger system takes its place
+(:mod:`irl_ident.solvers.saddle`); otherwise conjugate gradients ask for products with it only
+(:mod:`irl_ident.solvers.matrix_free`).  Laplace priors are handled by splitting theta into its positive and negative
+part (L-BFGS-B) and then, with the zeros that it found, by Newton's method on the others.
 """
 
 from __future__ import annotations
@@ -34,20 +36,19 @@ from irl_ident.identified.soft_likelihood import (
 )
 from irl_ident.planning.checks import positive
 from irl_ident.rewards import RewardFamily
-from irl_ident.solvers import reading
+from irl_ident.solvers import reading, saddle
 from irl_ident.solvers.base import Convergence, Estimate, Solver, Status
-from irl_ident.solvers.matrix_free import SoftLikelihood, Weighted, newton, newton_step
+from irl_ident.solvers.matrix_free import SoftLikelihood, Weighted, newton
 from irl_ident.solvers.priors import Gaussian, Laplace
 
 DENSE_ENTRIES = 50_000
-"""Up to so many entries of the Jacobians the Hessian is formed at every step."""
+"""Up to so many entries of the Jacobians the Hessian is formed at every step, whatever the structure."""
+
+DENSE_WORK = 1e9
+"""Up to so many multiplications the Hessian is formed where nothing is sparse."""
 
 GRADIENT = 1e-9
 """A gradient this small, for each unit of weight, counts as 0."""
-
-FLAT = 1e-6
-MOVING = 0.1
-"""Where a Newton step gains less than FLAT nats and changes a log-probability by MOVING, there is no maximum."""
 
 POLISHING = 50
 """Newton steps on the parameters that a Laplace prior leaves."""
@@ -128,8 +129,7 @@ class MaxEnt(Solver):
         if self.prior is not None:
             self.prior.check(family.dim)
         data = [(env, reading.weights(env, seen)) for env, seen in pairs]
-        entries = sum(counts.size for _, counts in data) * family.dim
-        small = entries <= DENSE_ENTRIES
+        small = is_small(data, family)
         if isinstance(self.prior, Laplace):
             scale = np.broadcast_to(np.asarray(self.prior.scale, dtype=float), (family.dim,))
             theta, ended = _sparse(data, family, self.temperature, scale, self.iterations, small)
@@ -137,7 +137,7 @@ class MaxEnt(Solver):
         else:
             deviations = np.inf if self.prior is None else self.prior.deviations
             precision = np.broadcast_to(1 / np.square(deviations), (family.dim,))
-            solve = _dense if small else _matrix_free
+            solve = _dense if small else _large
             theta, ended = solve(data, family, self.temperature, precision, self.iterations)
             penalty = float(precision @ theta**2) / 2
         reached = SoftLikelihood(data, family, self.temperature, np.zeros(family.dim)).log_likelihood(theta)
@@ -151,6 +151,12 @@ class MaxEnt(Solver):
             log_likelihood=reached,
             data=data,
         )
+
+
+def is_small(data: Weighted, family: RewardFamily) -> bool:
+    """Whether forming the Hessian (d, d) is the fastest way to a Newton step."""
+    entries = sum(weights.size for _, weights in data) * family.dim
+    return entries <= DENSE_ENTRIES or (entries * family.dim <= DENSE_WORK and not saddle.is_sparse(data, family))
 
 
 def gauge(prior: Gaussian | Laplace | None, status: Status) -> str:
@@ -175,21 +181,18 @@ def _prior_or_least_norm(theta: Array, precision: Array, data: Weighted, family:
     return theta if precision.any() else least_norm(data, family, theta)
 
 
-def _matrix_free(
+def _large(
     data: Weighted, family: RewardFamily, temperature: float, precision: Array, iterations: int
 ) -> tuple[Array, Convergence]:
     objective = SoftLikelihood(data, family, temperature, precision)
     total = sum(float(weights.sum()) for _, weights in data)
     tolerance = GRADIENT * total
-    theta, steps, residual = newton(objective, np.zeros(family.dim), tolerance, iterations)
-    status: Status = "converged" if residual <= tolerance else "iterations"
-    if not precision.any():
-        step = newton_step(objective, theta, damping=1e-12 * total)
-        gain = -float(objective(theta)[1] @ step) / 2
-        changes = zip(objective.changes(theta, step), data, strict=True)
-        moved = max(float(np.abs(change[weights.any(axis=1)]).max(initial=0)) for change, (_, weights) in changes)
-        if gain < FLAT and moved > MOVING:
-            status = "separated"
+    if saddle.is_sparse(data, family):
+        theta, steps, residual, endless = saddle.newton(objective, np.zeros(family.dim), iterations)
+        theta = theta if precision.any() else saddle.least_norm(data, family, theta)
+    else:
+        theta, steps, residual, endless = newton(objective, np.zeros(family.dim), tolerance, iterations)
+    status: Status = "separated" if endless else "converged" if residual <= tolerance else "iterations"
     return theta, Convergence(status, steps, "norm of the gradient", residual)
 
 

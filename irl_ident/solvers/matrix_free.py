@@ -26,15 +26,32 @@ from irl_ident.environment import Array, Environment
 from irl_ident.planning import PolicySystem, SoftPlan
 from irl_ident.rewards import RewardFamily
 
+FLAT = 1e-6
+MOVING = 0.1
+"""Where a Newton step gains less than FLAT nats, or FLAT for each visit of a state that has less than one, and changes a
+log-probability in that state by MOVING, there is no maximum."""
+
 Weighted = Sequence[tuple[Environment, Array]]
 """Environments and how much each choice counts, (S, A)."""
 
 
 @dataclass(frozen=True, eq=False)
-class _Local:
-    """One environment at one theta."""
+class Place:
+    """One environment at one theta.
+
+    Attributes
+    ----------
+    env : Environment
+    features : sparse array (S * A, d)
+    plan : SoftPlan
+    system : PolicySystem
+        Of the plan's policy.
+    adjoint : array (S,)
+        ``w``.
+    """
 
     env: Environment
+    features: sparse.csr_array
     plan: SoftPlan
     system: PolicySystem
     adjoint: Array
@@ -64,7 +81,7 @@ class SoftLikelihood:
     _theta: Array = field(default_factory=lambda: np.array(np.nan), init=False)
     _value: float = field(default=np.nan, init=False)
     _gradient: Array = field(default_factory=lambda: np.zeros(0), init=False)
-    _locals: list[_Local] = field(default_factory=list, init=False)
+    _places: list[Place] = field(default_factory=list, init=False)
     _features: list[sparse.csr_array] = field(default_factory=list, init=False)
 
     def __post_init__(self) -> None:
@@ -81,15 +98,20 @@ class SoftLikelihood:
         self._move(theta)
         return self._value
 
+    def places(self, theta: Array) -> Sequence[Place]:
+        """The environments at ``theta``."""
+        self._move(theta)
+        return self._places
+
     def changes(self, theta: Array, v: Array) -> list[Array]:
         """Change of the log-policy along ``v`` in each environment, ``J v`` as (S, A)."""
         self._move(theta)
         found = []
-        for local, features in zip(self._locals, self._features, strict=True):
-            pi = local.plan.policy
-            dr = (features @ v).reshape(pi.shape)
-            dv = local.system.solve((pi * dr).sum(axis=1))
-            found.append((dr - (local.env.shaping @ dv).reshape(pi.shape)) / self.temperature)
+        for place in self._places:
+            pi = place.plan.policy
+            dr = (place.features @ v).reshape(pi.shape)
+            dv = place.system.solve((pi * dr).sum(axis=1))
+            found.append((dr - (place.env.shaping @ dv).reshape(pi.shape)) / self.temperature)
         return found
 
     def hessian_product(self, theta: Array, v: Array) -> Array:
@@ -97,34 +119,47 @@ class SoftLikelihood:
         self.products += 1
         total = self.precision * v
         changes = self.changes(theta, v)
-        for local, features, change in zip(self._locals, self._features, changes, strict=True):
-            pi = local.plan.policy
-            u = local.adjoint[:, None] * pi * change
-            y = local.system.solve_transposed(local.env.shaping.T @ u.ravel())
-            total += features.T @ (u - pi * y[:, None]).ravel() / self.temperature
+        for place, change in zip(self._places, changes, strict=True):
+            pi = place.plan.policy
+            u = place.adjoint[:, None] * pi * change
+            y = place.system.solve_transposed(place.env.shaping.T @ u.ravel())
+            total += place.features.T @ (u - pi * y[:, None]).ravel() / self.temperature
         return total
 
     def _move(self, theta: Array) -> None:
         if np.array_equal(theta, self._theta):
             return
         self.evaluations += 1
-        before = [local.plan.values for local in self._locals]
-        self._locals, self._value = [], 0.0
+        before = [place.plan.values for place in self._places]
+        self._places, self._value = [], 0.0
         self._gradient = np.zeros(self.family.dim)
-        for place, ((env, weights), features) in enumerate(zip(self.data, self._features, strict=True)):
+        for number, ((env, weights), features) in enumerate(zip(self.data, self._features, strict=True)):
             reward = (features @ theta).reshape(weights.shape)
-            start = before[place] if before else None
+            start = before[number] if before else None
             plan = planning.soft(env, reward, self.temperature, start=start)
             system = planning.policy_system(env, plan.policy)
             adjoint = system.solve_transposed(env.shaping.T @ weights.ravel())
             self._value += float((weights * plan.log_policy).sum())
             by_reward = (weights - plan.policy * adjoint[:, None]) / self.temperature
             self._gradient += features.T @ by_reward.ravel()
-            self._locals.append(_Local(env, plan, system, adjoint))
+            self._places.append(Place(env, features, plan, system, adjoint))
         self._theta = theta.copy()
 
 
-def newton(objective: SoftLikelihood, start: Array, tolerance: float, iterations: int) -> tuple[Array, int, float]:
+def is_endless(objective: SoftLikelihood, theta: Array, step: Array, gain: float) -> bool:
+    """Whether a Newton step that is to bring ``gain`` nats goes on for ever: the likelihood has no maximum."""
+    if objective.precision.any() or gain >= FLAT:
+        return False
+    for change, (_, weights) in zip(objective.changes(theta, step), objective.data, strict=True):
+        flat = gain < FLAT * np.minimum(weights.sum(axis=1), 1)
+        if (np.abs(change[flat]) > MOVING).any():
+            return True
+    return False
+
+
+def newton(
+    objective: SoftLikelihood, start: Array, tolerance: float, iterations: int
+) -> tuple[Array, int, float, bool]:
     """Minimise by trust-region Newton steps, and by plain ones where rounding hides what is left to gain.
 
     Returns
@@ -133,6 +168,8 @@ def newton(objective: SoftLikelihood, start: Array, tolerance: float, iterations
     iterations : int
     residual : float
         Euclidean norm of the gradient.
+    endless : bool
+        There is no minimum.
     """
     solver: Any = optimize.minimize
     found = solver(
@@ -151,7 +188,10 @@ def newton(objective: SoftLikelihood, start: Array, tolerance: float, iterations
         if not size < residual / 2:
             break
         theta, residual, steps = trial, size, steps + 1
-    return theta, steps, residual
+    total = sum(float(weights.sum()) for _, weights in objective.data) / objective.temperature**2
+    step = newton_step(objective, theta, 1e-12 * total)
+    gain = -float(objective(theta)[1] @ step) / 2
+    return theta, steps, residual, is_endless(objective, theta, step, gain)
 
 
 def newton_step(objective: SoftLikelihood, theta: Array, damping: float, iterations: int = 500) -> Array:
