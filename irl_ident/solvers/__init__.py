@@ -8,12 +8,14 @@ equivalence class it is.  The solvers of the ``imitation`` library are loaded wh
 import importlib
 from typing import Any
 
+from irl_ident.solvers.apprenticeship import Apprenticeship, MaximumMarginPlanning
 from irl_ident.solvers.base import Convergence, Estimate, NoReward, Solver, Unexplained, log_likelihood
 from irl_ident.solvers.bayesian import BayesianIRL
 from irl_ident.solvers.boltzmann import BoltzmannML
 from irl_ident.solvers.centers import AnalyticCenter, Centroid, ChebyshevCenter, MeanMember
 from irl_ident.solvers.compatibility import Compatible, CompatibleSet
 from irl_ident.solvers.likelihood import MaxEnt
+from irl_ident.solvers.ng_russell import NgRussell, NgRussellSampled
 from irl_ident.solvers.priors import Gaussian, Laplace, Uniform
 from irl_ident.solvers.profile import consistent_discounts, profile_discount, profile_temperature
 from irl_ident.solvers.repeated import Ellipsoid, RepeatedIRL, Task
@@ -25,6 +27,7 @@ __all__ = [
     "GAIL",
     "MCEIRL",
     "AnalyticCenter",
+    "Apprenticeship",
     "BayesianIRL",
     "BehavioralCloning",
     "BoltzmannML",
@@ -39,7 +42,10 @@ __all__ = [
     "Gaussian",
     "Laplace",
     "MaxEnt",
+    "MaximumMarginPlanning",
     "MeanMember",
+    "NgRussell",
+    "NgRussellSampled",
     "NoReward",
     "RepeatedIRL",
     "Solver",
