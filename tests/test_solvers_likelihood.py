@@ -10,9 +10,9 @@ from worlds import brute_q, random_environment
 import irl_ident as ii
 from irl_ident import conformance, planning
 from irl_ident.evidence import Counts
-from irl_ident.identified.soft_likelihood import derivatives, least_norm
+from irl_ident.identified.soft_likelihood import derivatives, least_norm, maximum_likelihood
 from irl_ident.rewards import LinearRewards, StateActionRewards, StateRewards
-from irl_ident.solvers import likelihood, reading, saddle
+from irl_ident.solvers import damped, likelihood, matrix_free, reading, saddle
 from irl_ident.solvers.boltzmann import BoltzmannML, anticipated, negative
 from irl_ident.solvers.likelihood import MaxEnt
 from irl_ident.solvers.matrix_free import SoftLikelihood
@@ -74,10 +74,12 @@ def test_dense_and_matrix_free_searches_agree(seed):
     agent = ii.agents.SoftOptimal(family, np.random.default_rng(seed).uniform(-1, 1, 15))
     seen = watched(agent, [env, other])
     data = [(world, reading.weights(world, counts)) for world, counts in seen]
-    zero = np.zeros(15)
-    one = likelihood._dense(data, family, 1.0, zero, 500)[0]
-    two = likelihood._large(data, family, 1.0, zero, 500)[0]
+    objective = SoftLikelihood(data, family, 1.0, np.zeros(15))
+    one = damped.newton(objective, np.zeros(15), 1e-10, 100, damped.dense_step)[0]
+    two = matrix_free.newton(objective, np.zeros(15), 1e-6, 500)[0]
+    three = least_norm(data, family, maximum_likelihood(data, family).theta)
     np.testing.assert_allclose(one, two, rtol=0, atol=1e-6)
+    np.testing.assert_allclose(one, three, rtol=0, atol=1e-6)
 
 
 def slippery(slips, side=13, discount=0.9):
@@ -202,6 +204,14 @@ def test_a_gaussian_prior_balances_the_gradient():
     np.testing.assert_allclose(gradient, found.theta / deviations**2, atol=1e-7)
 
 
+def test_what_choices_do_not_tell_is_left_to_the_prior():
+    env, family = random_environment(8, 4, 3), StateActionRewards(4, 3)
+    seen = watched(ii.agents.SoftOptimal(family, np.linspace(-1, 1, 12)), [env], n=20)
+    deviations = np.linspace(0.2, 3.0, 12)
+    found = MaxEnt(prior=Gaussian(deviations)).fit(seen, family)
+    np.testing.assert_allclose(env.shaping.T @ (found.theta / deviations**2), 0, atol=1e-7)
+
+
 @pytest.mark.parametrize("dense", [True, False])
 def test_a_laplace_prior_drops_features_that_do_not_matter(dense, monkeypatch):
     monkeypatch.setattr(likelihood, "DENSE_ENTRIES", 10**9 if dense else 0)
@@ -301,6 +311,7 @@ def test_they_conform(solver, rationality, asked):
         (lambda: MaxEnt(temperature=0.0), "temperature"),
         (lambda: MaxEnt(prior=Uniform(1.0)), "prior"),
         (lambda: MaxEnt(iterations=0), "iterations"),
+        (lambda: MaxEnt(tolerance=0.0), "tolerance"),
         (lambda: BoltzmannML(temperature=np.nan), "temperature"),
         (lambda: BoltzmannML(prior=Laplace(1.0)), "prior"),
         (lambda: BoltzmannML(iterations=0), "iterations"),

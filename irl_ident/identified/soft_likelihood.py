@@ -35,7 +35,7 @@ from scipy import linalg
 from irl_ident import planning
 from irl_ident.environment import Array, Environment
 from irl_ident.evidence import Counts
-from irl_ident.identified.shaping_rank import AffineSet, Rank, affine_set, decide_rank, orthonormal
+from irl_ident.identified.shaping_rank import AffineSet, Rank, decide_rank, orthonormal
 from irl_ident.rewards import RewardFamily
 
 Status = Literal["converged", "separated", "iterations"]
@@ -60,8 +60,8 @@ class Fit:
     Attributes
     ----------
     theta : array (d,)
-        In the gauge of least norm: orthogonal to all directions that leave the policies of all these environments as
-        they are (constants, where discounts are below 1; shaping).
+        Without a penalty in the gauge of least norm: orthogonal to all directions that leave the policies of all these
+        environments as they are (constants, where discounts are below 1; shaping).
     log_likelihood : float
         In nats, over all counts, without the penalty.
     gradient_norm : float
@@ -216,7 +216,7 @@ def maximum_likelihood(
         if ratio > 1e-4:
             point = trial
         damping = _next_damping(damping, ratio)
-    theta = least_norm(observed, fam, point.theta)
+    theta = point.theta if precision.any() else least_norm(observed, fam, point.theta)
     information = fisher_information(observed, fam, theta, temperature)
     return Fit(
         theta=theta,
@@ -342,12 +342,11 @@ def _damped_step(curvature: Array, gradient: Array, damping: float) -> tuple[Arr
 def least_norm(data: Sequence[tuple[Environment, Array]], fam: RewardFamily, theta: Array) -> Array:
     """``theta`` (d,) without its part along the directions that shape in every environment of the data.
 
-    These leave the policies of soft-optimal agents as they are, and those of Boltzmann agents too.
+    These leave the policies of soft-optimal agents as they are, and those of Boltzmann agents too; they are what not
+    even evenly chosen actions in all states tell.
     """
-    everywhere = [
-        (env.shaping, fam.matrix(env), np.zeros(counts.size), np.ones(counts.size, dtype=bool)) for env, counts in data
-    ]
-    invariant = affine_set(everywhere, fam.dim).null_basis
+    even = [(env, np.ones(counts.shape)) for env, counts in data]
+    invariant = _told(even, fam, np.zeros(fam.dim), 1.0).null_basis
     return np.asarray(theta - invariant @ (invariant.T @ theta), dtype=float)
 
 

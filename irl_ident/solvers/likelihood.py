@@ -17,6 +17,7 @@ part (L-BFGS-B) and then, with the zeros that it found, by Newton's method on th
 
 from __future__ import annotations
 
+from collections.abc import Callable
 from dataclasses import dataclass
 from functools import cached_property
 from typing import Any
@@ -32,11 +33,10 @@ from irl_ident.identified.soft_likelihood import (
     derivatives,
     fisher_information,
     least_norm,
-    maximum_likelihood,
 )
 from irl_ident.planning.checks import positive
 from irl_ident.rewards import RewardFamily
-from irl_ident.solvers import reading, saddle
+from irl_ident.solvers import damped, reading, saddle
 from irl_ident.solvers.base import Convergence, Estimate, Solver, Status
 from irl_ident.solvers.matrix_free import SoftLikelihood, Weighted, newton
 from irl_ident.solvers.priors import Gaussian, Laplace
@@ -44,11 +44,11 @@ from irl_ident.solvers.priors import Gaussian, Laplace
 DENSE_ENTRIES = 50_000
 """Up to so many entries of the Jacobians the Hessian is formed at every step, whatever the structure."""
 
-DENSE_WORK = 1e9
+DENSE_WORK = 1e8
 """Up to so many multiplications the Hessian is formed where nothing is sparse."""
 
-GRADIENT = 1e-9
-"""A gradient this small, for each unit of weight, counts as 0."""
+EXACT = 1e-4
+"""Where steps are exact, and each squares what is left of a gradient, one so much smaller costs little more."""
 
 POLISHING = 50
 """Newton steps on the parameters that a Laplace prior leaves."""
@@ -101,14 +101,19 @@ class MaxEnt(Solver):
         None for plain maximum likelihood.
     iterations : int
         Newton steps, at most.
+    tolerance : float
+        A gradient of this Euclidean norm, for each choice that was counted, is 0; above 0.  Searches that form or
+        factorise their systems go on to rounding, where it costs no more than a step or two.
     """
 
     temperature: float = 1.0
     prior: Gaussian | Laplace | None = None
     iterations: int = 500
+    tolerance: float = 1e-9
 
     def __post_init__(self) -> None:
         positive("temperature", self.temperature)
+        positive("tolerance", self.tolerance)
         if not isinstance(self.prior, Gaussian | Laplace | None):
             raise ValueError(f"prior: was {self.prior!r}, should be None, Gaussian(...) or Laplace(...)")
         if self.iterations < 1:
@@ -129,18 +134,18 @@ class MaxEnt(Solver):
         if self.prior is not None:
             self.prior.check(family.dim)
         data = [(env, reading.weights(env, seen)) for env, seen in pairs]
-        small = is_small(data, family)
         if isinstance(self.prior, Laplace):
             scale = np.broadcast_to(np.asarray(self.prior.scale, dtype=float), (family.dim,))
-            theta, ended = _sparse(data, family, self.temperature, scale, self.iterations, small)
+            objective = SoftLikelihood(data, family, self.temperature, np.zeros(family.dim))
+            theta, ended = _sparse(objective, scale, self.iterations)
             penalty = float((np.abs(theta) / scale).sum())
         else:
             deviations = np.inf if self.prior is None else self.prior.deviations
             precision = np.broadcast_to(1 / np.square(deviations), (family.dim,))
-            solve = _dense if small else _large
-            theta, ended = solve(data, family, self.temperature, precision, self.iterations)
+            objective = SoftLikelihood(data, family, self.temperature, precision)
+            theta, ended = _smooth(objective, self.iterations, self.tolerance)
             penalty = float(precision @ theta**2) / 2
-        reached = SoftLikelihood(data, family, self.temperature, np.zeros(family.dim)).log_likelihood(theta)
+        reached = objective.log_likelihood(theta)
         return MaxEntEstimate(
             solver=self,
             agent=SoftOptimal(family, theta, self.temperature),
@@ -167,40 +172,28 @@ def gauge(prior: Gaussian | Laplace | None, status: Status) -> str:
     return least if status != "separated" else f"{least}; the likelihood has no maximum, so the scale is arbitrary"
 
 
-def _dense(
-    data: Weighted, family: RewardFamily, temperature: float, precision: Array, iterations: int
-) -> tuple[Array, Convergence]:
-    observed: list[Observed] = list(data)
-    fit = maximum_likelihood(observed, family, temperature=temperature, penalty=precision, max_iterations=iterations)
-    return _prior_or_least_norm(fit.theta, precision, data, family), Convergence(
-        fit.status, fit.iterations, "norm of the gradient", fit.gradient_norm
-    )
-
-
-def _prior_or_least_norm(theta: Array, precision: Array, data: Weighted, family: RewardFamily) -> Array:
-    return theta if precision.any() else least_norm(data, family, theta)
-
-
-def _large(
-    data: Weighted, family: RewardFamily, temperature: float, precision: Array, iterations: int
-) -> tuple[Array, Convergence]:
-    objective = SoftLikelihood(data, family, temperature, precision)
-    total = sum(float(weights.sum()) for _, weights in data)
-    tolerance = GRADIENT * total
-    if saddle.is_sparse(data, family):
-        theta, steps, residual, endless = saddle.newton(objective, np.zeros(family.dim), iterations)
-        theta = theta if precision.any() else saddle.least_norm(data, family, theta)
+def _smooth(objective: SoftLikelihood, iterations: int, tolerance: float) -> tuple[Array, Convergence]:
+    """Greatest likelihood, or greatest posterior density under a Gaussian prior."""
+    data, family, start = objective.data, objective.family, np.zeros(objective.family.dim)
+    zero = tolerance * sum(float(weights.sum()) for _, weights in data)
+    gauge: Callable[[Weighted, RewardFamily, Array], Array] | None = None
+    if is_small(data, family):
+        theta, steps, residual, endless = damped.newton(objective, start, EXACT * zero, iterations, damped.dense_step)
+        gauge = least_norm
+    elif saddle.is_sparse(data, family):
+        theta, steps, residual, endless = damped.newton(objective, start, EXACT * zero, iterations, saddle.step)
+        gauge = saddle.least_norm
     else:
-        theta, steps, residual, endless = newton(objective, np.zeros(family.dim), tolerance, iterations)
-    status: Status = "separated" if endless else "converged" if residual <= tolerance else "iterations"
+        theta, steps, residual, endless = newton(objective, start, zero, iterations)
+    if gauge is not None and not objective.precision.any():
+        theta = gauge(data, family, theta)
+    status: Status = "separated" if endless else "converged" if residual <= zero else "iterations"
     return theta, Convergence(status, steps, "norm of the gradient", residual)
 
 
-def _sparse(
-    data: Weighted, family: RewardFamily, temperature: float, scale: Array, iterations: int, small: bool
-) -> tuple[Array, Convergence]:
+def _sparse(objective: SoftLikelihood, scale: Array, iterations: int) -> tuple[Array, Convergence]:
     """Greatest posterior density under a Laplace prior; the residual is the largest violation of its conditions."""
-    objective = SoftLikelihood(data, family, temperature, np.zeros(family.dim))
+    data, family = objective.data, objective.family
     d, rate = family.dim, 1 / scale
 
     def split(x: Array) -> tuple[float, Array]:
@@ -217,8 +210,8 @@ def _sparse(
         options={"maxiter": 20 * iterations, "maxfun": 40 * iterations, "ftol": 1e-15, "gtol": 1e-10, "maxcor": 30},
     )
     theta = np.asarray(found.x[:d] - found.x[d:], dtype=float)
-    if small:
-        theta = _polished(data, family, temperature, rate, theta)
+    if is_small(data, family):
+        theta = _polished(data, family, objective.temperature, rate, theta)
     gradient = objective(theta)[1]
     away = np.where(theta != 0, np.abs(gradient + np.sign(theta) * rate), np.maximum(np.abs(gradient) - rate, 0))
     residual = float(away.max())

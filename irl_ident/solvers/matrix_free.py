@@ -28,7 +28,7 @@ from irl_ident.rewards import RewardFamily
 
 FLAT = 1e-6
 MOVING = 0.1
-"""Where a Newton step gains less than FLAT nats, or FLAT for each visit of a state that has less than one, and changes a
+"""Where a Newton step gains less than FLAT nats, or FLAT a visit of a state that has less than one, and changes a
 log-probability in that state by MOVING, there is no maximum."""
 
 Weighted = Sequence[tuple[Environment, Array]]

@@ -28,19 +28,13 @@ from scipy.sparse import linalg as sparse_linalg
 from irl_ident.environment import Array
 from irl_ident.planning.structure import method_for
 from irl_ident.rewards import RewardFamily
-from irl_ident.solvers.matrix_free import SoftLikelihood, Weighted, is_endless
+from irl_ident.solvers.matrix_free import SoftLikelihood, Weighted
 
 CROWDED = 8
 """Features with more entries than so many a state-action pair are not sparse."""
 
 PIVOT = 0.01
 """A diagonal pivot is exchanged when it is less than this share of the largest entry of its column."""
-
-ROUNDING = 1e-11
-"""Gains below this share of what is minimised drown in rounding: from there the gradient is the judge."""
-
-ACCEPTED = 1e-4
-"""Share of the predicted gain that a step must bring."""
 
 REST = 1e-8
 POWERS = 3
@@ -126,37 +120,3 @@ def averaging(policy: Array) -> sparse.csr_array:
     """The average over the actions of a policy (S, A), as a sparse (S, S * A)."""
     pointer = np.arange(0, policy.size + 1, policy.shape[1])
     return sparse.csr_array((policy.ravel(), np.arange(policy.size), pointer), shape=(len(policy), policy.size))
-
-
-def newton(objective: SoftLikelihood, start: Array, iterations: int) -> tuple[Array, int, float, bool]:
-    """Minimise by Levenberg and Marquardt's damped steps, until rounding hides what is left to gain.
-
-    Returns
-    -------
-    theta : array (d,)
-    iterations : int
-        Steps that were tried.
-    residual : float
-        Euclidean norm of the gradient.
-    endless : bool
-        The search was given up because there is no minimum; see :func:`irl_ident.solvers.matrix_free.is_endless`.
-    """
-    total = sum(float(weights.sum()) for _, weights in objective.data) / objective.temperature**2
-    theta, damping = start, 1e-3 * total
-    value, gradient = objective(theta)
-    for tried in range(1, iterations + 1):
-        size = float(np.linalg.norm(gradient))
-        change = step(objective, theta, damping)
-        gain = (damping * float(change @ change) - float(gradient @ change)) / 2
-        if is_endless(objective, theta, change, gain):
-            return theta, tried, size, True
-        trial, slope = objective(theta + change)
-        blurred = gain < ROUNDING * (1 + abs(value))
-        if blurred and np.linalg.norm(slope) >= size / 2:
-            return theta, tried, size, False
-        ratio = (value - trial) / gain if gain > 0 else -np.inf
-        if blurred or ratio > ACCEPTED:
-            theta, value, gradient = theta + change, trial, slope
-        damping = damping / 10 if blurred or ratio > 0.75 else damping if ratio > 0.25 else damping * 10
-        damping = max(damping, 1e-14 * total)
-    return theta, iterations, float(np.linalg.norm(gradient)), False
