@@ -40,7 +40,7 @@ DISCOUNT, EPSILON, ACCEPTANCE, CHAINS = 0.95, 0.2, 0.3, 8
 SETTINGS: dict[str, dict[str, int]] = {
     "soft": {"chains": 32, "warmup": 100, "samples": 250},
     "boltzmann": {"chains": 32, "warmup": 100, "samples": 250},
-    "noisy": {"chains": 4, "warmup": 50, "samples": 200},
+    "noisy": {"chains": 4, "warmup": 50, "samples": 500},
 }
 Vector = np.ndarray[Any, np.dtype[np.float64]]
 

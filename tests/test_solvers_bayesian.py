@@ -240,6 +240,18 @@ def test_information_is_the_expected_outer_product_of_scores(kind: Any) -> None:
     np.testing.assert_allclose(found, total, atol=1e-10)
 
 
+def test_chains_do_not_stay_in_cells_without_mass() -> None:
+    """Log-likelihoods of one chain's cells and another's are hundreds of nats apart where a chain is trapped."""
+    env = random_environment(1, 16, 4, 0.95)
+    family = LinearRewards(np.random.default_rng(1).standard_normal((16, 4, 3)))
+    counts = counts_of("noisy", env, family, np.array([1.0, -0.5, 0.3]), 30, 2)
+    fit = solver("noisy", samples=100, warmup=50, chains=6).fit([(env, Counts(counts))], family)
+    truth = log_likelihood(agents.Noisy(family, np.array([1.0, -0.5, 0.3]), EPSILON), [(env, Counts(counts))])
+    assert np.ptp(fit.log_posterior.mean(axis=1)) < 5
+    assert fit.log_posterior.mean() > truth - 20
+    assert fit.r_hat.max() < 1.1
+
+
 def test_several_environments_add_their_log_likelihoods() -> None:
     env, family = world(2)
     other = random_environment(9, 4, 2, 0.5)
@@ -284,12 +296,31 @@ def test_paths_through_cells_know_the_likelihood_and_keep_to_their_cell() -> Non
     rng = np.random.default_rng(0)
     data = [(e, Counts(rng.integers(0, 3, (4, 3)))) for e in (env, other)]
     fit = solver("noisy", prior=Gaussian(2.0), samples=40, warmup=10).fit(data, family)
-    density = stats.norm(scale=2.0)
-    exact = [
-        log_likelihood(agents.Noisy(family, theta, EPSILON), data) + density.logpdf(theta).sum() for theta in fit.pooled
-    ]
-    np.testing.assert_allclose(fit.log_posterior.ravel(), exact, rtol=1e-9)
-    assert len(np.unique(np.round(np.array(exact) - density.logpdf(fit.pooled).sum(axis=1), 6))) > 3
+    prior = stats.norm(scale=2.0)
+    exact = [log_likelihood(agents.Noisy(family, theta, EPSILON), data) for theta in fit.pooled]
+    found = fit.log_posterior.ravel() - prior.logpdf(fit.pooled).sum(axis=1)
+    np.testing.assert_allclose(found, exact, rtol=1e-9)
+
+
+def test_paths_through_cells_spend_the_right_time_in_each() -> None:
+    """Two environments and four rewards, against importance sampling from the prior."""
+    env, other, family = random_environment(1, 4, 3, 0.8), random_environment(5, 4, 3, 0.6), StateRewards(4)
+    rng = np.random.default_rng(0)
+    data = [(e, Counts(rng.integers(0, 3, (4, 3)))) for e in (env, other)]
+    fit = solver("noisy", prior=Gaussian(2.0), samples=2000, warmup=60).fit(data, family)
+    found = fit.log_posterior - stats.norm(scale=2.0).logpdf(fit.draws).sum(axis=2)
+    theta = rng.standard_normal((100_000, 4))
+    likelihood = np.zeros(len(theta))
+    for e, observation in data:
+        choices = NoisyChoices(e, observation.counts.astype(float), EPSILON)
+        likelihood += choices.values((family.matrix(e) @ theta.T).T.reshape(-1, 4, 3), choices.start(len(theta)))[0]
+    weight = np.exp(likelihood - likelihood.max())
+    weight /= weight.sum()
+    levels = np.unique(np.round(likelihood, 6))
+    shares = np.array([weight[np.abs(likelihood - level) < 1e-5].sum() for level in levels])
+    assert (shares > 0.03).sum() >= 3
+    for level, share in zip(levels[shares > 0.03], shares[shares > 0.03], strict=True):
+        within_noise((np.abs(found - level) < 1e-5).astype(float), float(share))
 
 
 def test_the_same_seed_draws_the_same() -> None:

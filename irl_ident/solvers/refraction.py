@@ -21,7 +21,7 @@ from collections.abc import Sequence
 from dataclasses import dataclass, field
 
 import numpy as np
-from scipy import sparse
+from scipy import sparse, special
 
 from irl_ident import planning
 from irl_ident.environment import Array, Mask
@@ -32,10 +32,20 @@ from irl_ident.solvers.sampling import QUARTER, SPREAD, Chains, progress
 
 NOTHING = 1e-9
 """Advantages below this share of the largest are ties."""
+PARTICLES = 32
+"""Points in the population that is annealed, at least."""
+ANNEALING = 25
+"""Steps of annealing, at most half of warm-up."""
 DECADES = 3.0
 """Annealing begins with log-likelihoods divided by ten to this power."""
+ROUNDING = 1e-12
+"""Advantages of this size, as a share of the largest, may be rounding at a wall."""
+SWITCHES = 50
+"""Improvements of a policy behind a wall; more are a sign of rounding at a corner of several walls."""
+AHEAD = 1e-7
+"""How far behind a corner its cell is looked for; of a deviation of the prior."""
 MOST_WALLS = 20_000
-"""A path that meets more walls than this is rejected, as its reverse would be."""
+"""A path that meets more walls than this is rejected, as its reverse would be; so is one that rounding led astray."""
 REMEMBERED = 20_000_000
 """Matrix entries of cells that are remembered."""
 
@@ -105,18 +115,20 @@ class Cells:
             normal = cell.rows[row] / np.linalg.norm(cell.rows[row])
             ahead = [phi @ np.stack([u, normal], axis=1) for phi in self.features]
             here, slope = cell.rows @ u, cell.rows @ normal
-            least = NOTHING * float(np.abs(cell.rows).max())
+            size = float(np.abs(cell.rows).max())
+            least, flat = ROUNDING * size * (1 + float(np.linalg.norm(u))), NOTHING * size
             chosen = cell.chosen
-            for _ in range(len(here)):
-                better = _better(here, slope, least)
+            for _ in range(SWITCHES):
+                better = (here > least) | ((np.abs(here) <= least) & (slope > flat))
                 if not better.any():
+                    ties = (np.abs(here) <= least) & (np.abs(slope) <= flat)
+                    cell.beyond[row] = chosen, self._likelihood(ties)
                     break
                 chosen = self._switched(chosen, np.where(better, slope, -np.inf), better)
                 here, slope = self._advantages(chosen, ahead).T
             else:
-                raise ArithmeticError("noisy choices: no optimal policy was found behind a wall")
-            ties = np.maximum(np.abs(here), np.abs(slope)) <= least
-            cell.beyond[row] = chosen, self._likelihood(ties)
+                next_to = self.at(u + AHEAD * normal)
+                cell.beyond[row] = next_to.chosen, next_to.likelihood
         return cell.beyond[row]
 
     def _advantages(self, chosen: tuple[Actions, ...], rewards: Sequence[Array]) -> Array:
@@ -165,8 +177,10 @@ def refracted(cells: Cells, starts: Array, *, warmup: int, samples: int, rng: np
     starts : array (N, d)
         One point for each chain.
     warmup, samples : int
-        The first half of warm-up anneals: differences of log-likelihoods count more and more, so that chains come out
-        of cells that are better than all their neighbours (Kirkpatrick, Gelatt & Vecchi 1983).
+        Warm-up begins with population annealing (Hukushima & Iba 2003).  In up to :data:`ANNEALING` steps
+        :data:`PARTICLES` or more points move under log-likelihoods that count more and more, and are drawn anew at
+        every step by what that adds to their weight.  So chains do not stay in cells that are better than all their
+        neighbours but have no mass.
     rng : numpy.random.Generator
 
     Returns
@@ -177,19 +191,36 @@ def refracted(cells: Cells, starts: Array, *, warmup: int, samples: int, rng: np
     count, dim = starts.shape
     points, values = np.empty((count, samples, dim)), np.empty((count, samples))
     accepted = np.zeros(count)
-    with progress("posterior", count * (warmup + samples)) as advance:
-        for chain, start in enumerate(starts):
-            u, cell = start, cells.at(start)
-            for t in range(-warmup, samples):
-                annealed = min(1.0, 2 * (t + warmup) / warmup) if t < 0 else 1.0
-                weight = float(10.0 ** (DECADES * (annealed - 1)))
-                length = QUARTER * rng.uniform(1 - SPREAD, 1 + SPREAD)
-                u, cell, ended = _path(cells, u, cell, rng.standard_normal(u.shape), length, weight)
+    annealed = min(warmup // 2, ANNEALING)
+    particles = max(count, PARTICLES) if annealed else count
+    with progress("posterior", particles * annealed + count * (warmup - annealed + samples)) as advance:
+        states = [(u, cells.at(u)) for u in np.concatenate([starts, rng.standard_normal((particles - count, dim))])]
+        weights = np.concatenate([10.0 ** np.linspace(-DECADES, 0, max(annealed, 1)), [1.0]])
+        for t in range(annealed):
+            for k, (u, cell) in enumerate(states):
+                states[k] = _path(cells, u, cell, rng.standard_normal(u.shape), _length(rng), float(weights[t]))[:2]
+                advance()
+            gained = (weights[t + 1] - weights[t]) * np.array([cell.likelihood for _, cell in states])
+            states = [states[k] for k in _resampled(special.softmax(gained), rng)]
+        for chain in range(count):
+            u, cell = states[chain * particles // count]
+            for t in range(annealed - warmup, samples):
+                u, cell, ended = _path(cells, u, cell, rng.standard_normal(u.shape), _length(rng), 1.0)
                 if t >= 0:
                     points[chain, t], values[chain, t] = u, cell.likelihood
                     accepted[chain] += ended / samples
                 advance()
     return Chains(points, values, accepted, 0, 0.0)
+
+
+def _length(rng: np.random.Generator) -> float:
+    return float(QUARTER * rng.uniform(1 - SPREAD, 1 + SPREAD))
+
+
+def _resampled(shares: Array, rng: np.random.Generator) -> Actions:
+    """Systematic resampling: indices in proportion to ``shares`` (N,), (N,)."""
+    places = (np.arange(shares.size) + rng.random()) / shares.size
+    return np.minimum(np.searchsorted(np.cumsum(shares), places), shares.size - 1)
 
 
 def _path(
@@ -206,7 +237,8 @@ def _path(
         u, v = u * np.cos(t) + v * np.sin(t), v * np.cos(t) - u * np.sin(t)
         left -= t
         if left <= 0:
-            return u, cell, True
+            inside = here * np.cos(t) + speed * np.sin(t) <= NOTHING * np.abs(cell.rows).max() * (1 + np.linalg.norm(u))
+            return (u, cell, True) if inside.all() else (start, first, False)
         normal = cell.rows[row] / np.linalg.norm(cell.rows[row])
         along = float(normal @ v)
         chosen, likelihood = cells.behind(cell, row, u)
@@ -218,7 +250,3 @@ def _path(
             v = v - 2 * along * normal
         here, speed = cell.rows @ u, cell.rows @ v
     return start, first, False
-
-
-def _better(here: Array, slope: Array, least: float) -> Mask:
-    return np.asarray((here > least) | ((np.abs(here) <= least) & (slope > least)))
