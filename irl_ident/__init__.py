@@ -19,6 +19,7 @@ if TYPE_CHECKING:
         identified,
         planning,
         rewards,
+        simulators,
         solvers,
         transformed,
     )
@@ -43,6 +44,7 @@ _ROOMS = {
     "identified",
     "planning",
     "rewards",
+    "simulators",
     "solvers",
     "transformed",
 }
@@ -62,6 +64,7 @@ __all__ = [
     "planning",
     "rewards",
     "score",
+    "simulators",
     "solvers",
     "transformed",
 ]
