@@ -188,10 +188,23 @@ def newton(
         if not size < residual / 2:
             break
         theta, residual, steps = trial, size, steps + 1
+    if not _has_rare_choices(objective, theta):
+        return theta, steps, residual, False
     total = sum(float(weights.sum()) for _, weights in objective.data) / objective.temperature**2
     step = newton_step(objective, theta, 1e-12 * total)
     gain = -float(objective(theta)[1] @ step) / 2
     return theta, steps, residual, is_endless(objective, theta, step, gain)
+
+
+def _has_rare_choices(objective: SoftLikelihood, theta: Array) -> bool:
+    """Whether any choice in a visited state is so improbable that a step as :func:`is_endless` seeks may exist.
+
+    A step gains half of ``sum_s w sum_a pi change^2``; a change of MOVING gains FLAT a visit unless pi is that small.
+    """
+    return any(
+        bool((place.plan.policy[weights.any(axis=1)] < 2 * FLAT / MOVING**2).any())
+        for place, (_, weights) in zip(objective.places(theta), objective.data, strict=True)
+    )
 
 
 def newton_step(objective: SoftLikelihood, theta: Array, damping: float, iterations: int = 500) -> Array:
