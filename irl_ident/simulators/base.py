@@ -105,7 +105,9 @@ class Simulator:
             if outside.any():
                 place = int(np.argmax(outside))
                 low, high = self.bounds[place]
-                raise ValueError(f"bounds: {self.names[place]!r} was {found[place]!r}, should be in [{low}, {high}]")
+                raise ValueError(
+                    f"bounds: {self.names[place]!r} was {float(found[place])!r}, should be in [{low}, {high}]"
+                )
         return found
 
     def __str__(self) -> str:
