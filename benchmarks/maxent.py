@@ -43,7 +43,7 @@ from irl_ident.solvers.likelihood import MaxEnt, MaxEntEstimate
 from irl_ident.transformed import finite_horizon, unrolled
 
 HORIZON, DISCOUNT = 30, 0.9
-TOLERANCES = {1e-2: 2e-3, 1e-6: 1e-5}
+TOLERANCES = {1e-2: 5e-4, 1e-6: 5e-6}
 """Of ours over a horizon, for each gap; see MaxEnt."""
 RATES = {("imitation", 1e-2): 0.3, ("imitation", 1e-6): 1.0, ("irl-maxent", 1e-2): 1.0}
 """What is compared with whom: learning rates by peer and gap."""

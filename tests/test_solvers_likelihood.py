@@ -290,6 +290,38 @@ def test_boltzmann_agents_leave_shapings_open():
     np.testing.assert_allclose(env.shaping.T @ found.theta, 0, atol=1e-8)
 
 
+def degenerate(kind):
+    rng = np.random.default_rng(0)
+    n_actions = 1 if kind == "one action" else 3
+    env, phi = random_environment(15, 5, n_actions), rng.uniform(-1, 1, (5, n_actions, 3))
+    counts = rng.integers(1, 20, (5, n_actions))
+    if kind == "zero feature":
+        phi[..., 1] = 0
+    if kind == "collinear features":
+        phi[..., 1] = -2 * phi[..., 0]
+    if kind == "unvisited states":
+        counts[1:] = 0
+    return env, LinearRewards(phi), Counts(counts)
+
+
+@pytest.mark.parametrize("kind", ["one action", "zero feature", "collinear features", "unvisited states"])
+@pytest.mark.parametrize("way", ["dense", "matrix-free"])
+@pytest.mark.parametrize("prior", [None, Gaussian(1.0), Laplace(1.0)])
+def test_degenerate_evidence_gives_an_estimate_of_least_norm(kind, way, prior, monkeypatch):
+    if way == "matrix-free":
+        monkeypatch.setattr(likelihood, "is_small", lambda data, family: False)
+    env, family, seen = degenerate(kind)
+    found = MaxEnt(prior=prior).fit([(env, seen)], family)
+    assert found.convergence.status == "converged"
+    assert np.isfinite(found.theta).all()
+    if kind == "one action":
+        np.testing.assert_array_equal(found.theta, 0)
+    if kind == "zero feature":
+        assert abs(found.theta[1]) <= 1e-12
+    if kind == "collinear features" and not isinstance(prior, Laplace):
+        np.testing.assert_allclose(found.theta[1], -2 * found.theta[0], rtol=1e-6)
+
+
 @pytest.mark.parametrize(
     ("solver", "rationality", "asked"),
     [
