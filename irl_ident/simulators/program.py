@@ -15,6 +15,7 @@ relaxation holds a neighbourhood of 0 when ``widths`` are positive, so it decide
 
 from __future__ import annotations
 
+from collections.abc import Sequence
 from dataclasses import dataclass
 from functools import cached_property
 from typing import Any
@@ -24,6 +25,9 @@ from scipy.optimize import Bounds, LinearConstraint, linprog, milp
 
 from irl_ident.environment import Array
 from irl_ident.identified.hull import SolverFailed
+
+TIE = 1e-6
+"""Share of the largest margin that may be given up for a smaller theta."""
 
 INFEASIBLE = 2
 """Status of both solvers when there is no point."""
@@ -97,38 +101,35 @@ def safest(rows: Rows) -> tuple[Array, float]:
     """The theta of ``|theta|_inf <= 1`` whose least *pessimistic* margin is largest, and that margin.
 
     ``means_k . theta - widths_k . |theta| >= t scale_k`` is convex: under its solutions with t > 0 the demonstrator is
-    certainly better than every alternative.  The margin is 0, at theta = 0, where there are none.
+    certainly better than every alternative.  Of several thetas with the largest t, one with the least ``|theta|_1`` (up
+    to ``TIE`` of t).  The margin is 0, at theta = 0, where no theta has a positive one.
     """
-    dim = rows.dim
+    dim, none = rows.dim, np.zeros(len(rows.slack))
     at_least = np.column_stack([rows.means - rows.widths, -rows.means - rows.widths]) / rows.scale[:, None]
-    program: Any = linprog
-    answer = program(
-        np.append(np.zeros(2 * dim), -1.0),
-        A_ub=np.column_stack([-at_least, np.ones(len(rows.slack))]),
-        b_ub=np.zeros(len(rows.slack)),
-        bounds=[(0, 1)] * (2 * dim) + [(0, 3)],
-        method="highs",
-    )
-    if answer.status != 0:
-        raise SolverFailed(f"linear program not solved (status {answer.status}): {answer.message}")
-    return np.clip(answer.x[:dim] - answer.x[dim:-1], -1, 1), float(answer.x[-1])
+    below = np.column_stack([-at_least, np.ones(len(rows.slack))])
+    box = [(0.0, 1.0)] * (2 * dim)
+    margin = float(_linear(np.append(np.zeros(2 * dim), -1.0), below, none, [*box, (0.0, 3.0)])[-1])
+    least = (1 - TIE) * margin
+    found = _linear(np.append(np.ones(2 * dim), 0.0), below, none, [*box, (least, 3.0)])
+    return np.clip(found[:dim] - found[dim:-1], -1, 1), margin
 
 
 def inside(rows: Rows) -> tuple[Array, float]:
     """Centre of the largest ball in the relaxed polytope, and its radius."""
     half_spaces, bounds = rows.relaxed
     norms = np.linalg.norm(half_spaces, axis=1)
-    program: Any = linprog
-    answer = program(
-        np.append(np.zeros(rows.dim), -1.0),
-        A_ub=np.column_stack([half_spaces, norms]),
-        b_ub=bounds,
-        bounds=[(None, None)] * rows.dim + [(None, None)],
-        method="highs",
-    )
+    free: list[tuple[float | None, float | None]] = [(None, None)] * (rows.dim + 1)
+    found = _linear(np.append(np.zeros(rows.dim), -1.0), np.column_stack([half_spaces, norms]), bounds, free)
+    return found[:-1], float(found[-1])
+
+
+def _linear(cost: Array, below: Array, limits: Array, box: Sequence[tuple[float | None, float | None]]) -> Array:
+    """Minimise ``cost @ x`` over ``below @ x <= limits`` in the box."""
+    solver: Any = linprog
+    answer = solver(cost, A_ub=below, b_ub=limits, bounds=box, method="highs")
     if answer.status != 0:
         raise SolverFailed(f"linear program not solved (status {answer.status}): {answer.message}")
-    return np.asarray(answer.x[:-1]), float(answer.x[-1])
+    return np.asarray(answer.x)
 
 
 def _mixed(cost: Array, least: Array, bounds: Array, dim: int) -> Array | None:

@@ -133,7 +133,8 @@ class SampledSet:
         """A member in the middle, (d,), with ``|theta|_inf = 1``.
 
         The one with the largest certain margin (see ``margin``), as the linear program of Ng & Russell (2000, section
-        5) chooses with exact expectations; where no margin is certain, the one with the largest possible margin.
+        5) chooses with exact expectations, and of those the least in ``|theta|_1``; where no margin is certain, the one
+        with the largest possible margin.
         """
         theta, certain = program.safest(self.rows)
         if certain <= 1e-9:
