@@ -83,11 +83,11 @@ def random_layout(rng: np.random.Generator, *, side: int = 4, walls: int = 2, ob
     while True:
         cells = rng.permutation(side**2)
         layout = Layout(side, frozenset(cells[:walls].tolist()), tuple(cells[walls : walls + objects].tolist()))
-        if _connected(layout):
+        if connected(layout):
             return layout
 
 
-def _connected(layout: Layout) -> bool:
+def connected(layout: Layout) -> bool:
     """Whether the free cells hang together and each object lies next to one of them."""
     free = set(range(layout.side**2)) - layout.walls - set(layout.objects)
     reached, frontier = set(), [min(free)]
