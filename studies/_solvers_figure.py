@@ -19,21 +19,24 @@ GREY = "0.55"
 MOST = 0.5
 """Regret at which the colour of a cell is deepest."""
 
+REFERENCE = "the agent itself"
+"""Rows that hold what the agent's own errors cost it, beside the methods'."""
+
 ASSUMED = {
-    "discount": "discount that the solver assumes (true: 0.9)",
-    "share of wrong dynamics": "share of wrong dynamics that it assumes",
-    "temperature": "temperature that it assumes (true: 0.2)",
+    "temperature": "assumed temperature (true: 0.2)",
+    "discount": "assumed discount (true: 0.9)",
+    "share of wrong dynamics": "share of wrong dynamics",
 }
 
 
 def compose(table: pd.DataFrame, summary: Mapping[str, Any]) -> Figure:
     """Regret of every method on every agent; distance, regret and seconds of every method; wrong assumptions."""
-    solved = table[table["part"] == "solvers"]
+    solved = table[table["part"] == "solvers"].assign(size=lambda rows: rows["size"].astype(int))
     methods = ordered(solved)
     figure, _ = figures.panels(width=figures.DOUBLE, height=2.6 + 0.19 * len(methods))
     figure.clear()
-    upper, lower = np.ravel(np.asarray(figure.subfigures(2, 1, height_ratios=[0.19 * len(methods) + 0.8, 1.8])))
-    top = upper.subplots(1, 4, sharey=True, width_ratios=[1.9, 1.3, 1.3, 0.9])
+    upper, lower = np.ravel(np.asarray(figure.subfigures(2, 1, height_ratios=[0.19 * len(methods) + 0.9, 1.7])))
+    top = upper.subplots(1, 4, sharey=True, width_ratios=[2.0, 1.3, 1.3, 0.8])
     draw_matrix(top[0], solved, methods)
     draw_sizes(top[1], solved, methods)
     draw_transfer(top[2], solved, methods)
@@ -42,7 +45,7 @@ def compose(table: pd.DataFrame, summary: Mapping[str, Any]) -> Figure:
     assumed = table[table["part"] == "assumed"]
     for ax, (parameter, label) in zip(bottom, ASSUMED.items(), strict=True):
         draw_assumed(ax, assumed[assumed["parameter"] == parameter], label)
-    bottom[0].set_ylabel("regret")
+    bottom[0].set(ylabel="regret in new worlds\n(dotted: in training)", ylim=(0, None))
     figures.label_ends(bottom[-1], size=6)
     figures.panel_letters([*top, *bottom])
     return figure
@@ -71,12 +74,12 @@ def draw_matrix(ax: Axes, table: pd.DataFrame, methods: Sequence[tuple[str, str]
             value = float(cell["regret_new"].mean())
             shade = min(value / MOST, 1.0)
             ax.fill(*_square(column, row), color=figures.COLOURS["vermilion"], alpha=0.85 * shade, linewidth=0)
-            mark = "" if answered.all() else "*"
+            mark = ("" if answered.all() else "*") + ("°" if (cell["status"] == "trivial").mean() > 0.5 else "")
             ax.text(column, row, f"{value:.2f}{mark}".lstrip("0"), ha="center", va="center", fontsize=5.5)
     ax.set(xlim=(-0.5, len(agents) - 0.5), ylim=(len(methods) - 0.5, -0.5), yticks=range(len(methods)))
     ax.set_xticks(range(len(agents)), agents, rotation=35, ha="right", rotation_mode="anchor", fontsize=6)
     ax.set_yticklabels([method for _, method in methods], fontsize=6)
-    ax.set_title("regret in new worlds, by agent", fontsize=7)
+    ax.set_xlabel("regret in new worlds, by agent\n° trivial reward, * refuses some, × most", fontsize=6)
     for group, rows in _spans(methods).items():
         ax.annotate(
             group,
@@ -99,8 +102,12 @@ def draw_sizes(ax: Axes, table: pd.DataFrame, methods: Sequence[tuple[str, str]]
         own = table[table["size"] == size]
         _dots(ax, own, methods, "starc_new", BLUE, face, dy)
     ax.axvline(np.sqrt(2), color=GREY, linewidth=0.5, linestyle=":")
-    ax.set(xlim=(0, 1.6), xlabel="STARC distance in new worlds")
-    ax.set_title(f"after {small} (hollow), {large} (full)", fontsize=7)
+    replicates = own.groupby("methods", sort=False)["replicate"].nunique().drop("", errors="ignore")
+    ax.set(xlim=(0, 1.6))
+    n = " or ".join(str(n) for n in dict.fromkeys(replicates))
+    ax.set_xlabel(
+        f"STARC distance in new worlds,\n○ {small}, ● {large} environments;\nmeans, 95 % intervals, n = {n}", fontsize=6
+    )
     _separate([ax], methods)
 
 
@@ -109,8 +116,10 @@ def draw_transfer(ax: Axes, table: pd.DataFrame, methods: Sequence[tuple[str, st
     own = table[table["size"] == table["size"].max()]
     _dots(ax, own, methods, "regret_training", GREY, "white", -0.14)
     _dots(ax, own, methods, "regret_new", VERMILION, VERMILION, 0.14)
-    ax.set(xlim=(0, None), xlabel="regret, all agents")
-    ax.set_title("in training (grey), new (red)", fontsize=7)
+    ax.set(xlim=(0, None))
+    ax.set_xlabel(
+        f"regret in training ○ and\nin new worlds ●, all agents,\n{table['size'].max()} environments", fontsize=6
+    )
     _separate([ax], methods)
 
 
@@ -118,10 +127,13 @@ def draw_seconds(ax: Axes, table: pd.DataFrame, methods: Sequence[tuple[str, str
     """Median seconds of a fit, with quartiles."""
     own = table[table["size"] == table["size"].max()]
     for row, (_, method) in enumerate(methods):
+        if method == REFERENCE:
+            continue
         low, middle, high = np.quantile(own.loc[own["method"] == method, "seconds"], [0.25, 0.5, 0.75])
         ax.plot([low, high], [row, row], color="0.75", linewidth=2.5)
         ax.plot(middle, row, "|", color="black", markersize=5)
-    ax.set(xscale="log", xlabel="seconds a fit")
+    ax.set(xscale="log")
+    ax.set_xlabel("seconds a fit\n(quartiles)", fontsize=6)
     _separate([ax], methods)
 
 
@@ -140,7 +152,7 @@ def draw_assumed(ax: Axes, table: pd.DataFrame, label: str) -> None:
             figures.curve_with_band(
                 ax, own.columns.to_numpy(), own.to_numpy(), label=name, colour=colour, linestyle=style
             )
-    ax.set(xlabel=label, ylim=(0, None))
+    ax.set(xlabel=label)
 
 
 def _dots(

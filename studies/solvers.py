@@ -15,8 +15,9 @@ short-sighted, hyperbolic, each with one objective in 1 or 4 environments of tra
 episodes of 30 steps in each environment.  Solvers: all of the library, those for soft, Boltzmann and noisy agents with
 the right temperature or error rate.  Measured: STARC distance (VAL; 0 the same, 2 opposite, 1.41 unrelated) between
 estimate and mesa-objective, and the share of what there is to lose under the mesa-objective that an agent loses which
-is optimal for the estimate, both in the environments of training and in new ones; seconds of fitting, which are the
-only figures here that depend on the machine.  A method that says that no reward explains the evidence gives no
+is optimal for the estimate, both in the environments of training and in new ones (of a method that recovers only a
+policy: that this policy loses; the agent's own loss stands beside it); seconds of fitting, which are the only figures
+here that depend on the machine.  A method that says that no reward explains the evidence gives no
 estimate; shares of such refusals are told.  Misspecification: exact policies of soft and optimal agents, fitted at
 another discount, in other dynamics, at another temperature.  Without the extra "imitation" that library's methods are
 left out.
@@ -38,8 +39,8 @@ from irl_ident.agents import KnownAgent
 from irl_ident.environment import Array, Environment
 from irl_ident.evidence import Evidence
 from irl_ident.rewards import RewardFamily
-from irl_ident.solvers import Estimate, Solver
-from studies._solvers_figure import compose
+from irl_ident.solvers import BoltzmannML, Estimate, MaxEnt, Solver
+from studies._solvers_figure import REFERENCE, compose
 from studies._solvers_worlds import AGENTS, WORLDS, World, library, misspecified
 from studies.study import Settings, Task
 
@@ -68,7 +69,7 @@ def tasks(settings: Settings) -> list[Task]:
         {"part": "solvers", "world": world, "agent": agent, "replicate": i, "methods": "own"}
         for world in (("objects",) if quick else tuple(WORLDS))
         for agent in agents
-        for i in range(3 if quick else 20)
+        for i in range(3 if quick else 10)
     ]
     if find_spec("imitation") is not None:
         planned += [
@@ -100,14 +101,25 @@ def run_solvers(task: Task) -> list[dict[str, Any]]:
         (env, agent.demonstrate(env, episodes=EPISODES, horizon=HORIZON, seed=seed))
         for env, seed in zip(training, seeds, strict=True)
     ]
-    rows = []
+    shared = {key: task[key] for key in ("part", "world", "agent", "replicate", "methods")}
+    rows = [{**shared, "method": REFERENCE, "group": "", "size": max(SIZES), **behaved(agent, training, new)}]
     for size in SIZES:
         for name, method in library(task["methods"], task["seed"] % 2**32).items():
-            shared = {key: task[key] for key in ("part", "world", "agent", "replicate", "methods")}
-            found = fitted(method.solver, shown[:size], world.family)
-            measured = measure(found[0], agent, training[:size], new)
-            rows.append({**shared, "method": name, "group": method.group, "size": size, **found[1], **measured})
+            estimate, happened = fitted(method.solver, shown[:size], world.family)
+            measured = measure(estimate, agent, training[:size], new)
+            rows.append({**shared, "method": name, "group": method.group, "size": size, **happened, **measured})
     return rows
+
+
+def behaved(agent: KnownAgent, training: Sequence[Environment], new: Sequence[Environment]) -> dict[str, Any]:
+    """What the agent's own errors cost it: the regret that a perfect copy of its behaviour has."""
+    lost = {
+        f"regret_{where}": float(
+            np.mean([ii.distances.regret(env, agent.mesa_objective(env), agent.policy(env)) for env in envs])
+        )
+        for where, envs in (("training", training), ("new", new))
+    }
+    return {"status": "", "words": "", "seconds": np.nan, "starc_training": np.nan, "starc_new": np.nan, **lost}
 
 
 def drawn(world: World, task: Task) -> tuple[Array, list[Environment], list[Environment]]:
@@ -136,7 +148,9 @@ def measure(
     measured = {}
     for where, environments in (("training", training), ("new", new)):
         far, lost = [], []
-        for env in environments if estimate is not None else ():
+        for env in environments:
+            if estimate is None:
+                break
             score = ii.score(estimate, agent, env)
             lost.append(score.policy_regret if score.regret is None else score.regret.even)
             far += [] if score.starc is None else [score.starc]
@@ -156,7 +170,7 @@ def run_assumed(task: Task) -> list[dict[str, Any]]:
         for value in task["values"]:
             solver, believed = method.solver, training
             if parameter == "temperature":
-                if not hasattr(solver, "temperature"):
+                if not isinstance(solver, MaxEnt | BoltzmannML):
                     continue
                 solver = replace(solver, temperature=value)
             elif parameter == "discount":
@@ -173,7 +187,8 @@ def run_assumed(task: Task) -> list[dict[str, Any]]:
 
 def summarise(table: pd.DataFrame) -> dict[str, Any]:
     """Headlines: the nearest method for each agent, what more environments and new worlds change, wrong assumptions."""
-    solved = table[table["part"] == "solvers"]
+    shown = table[table["part"] == "solvers"]
+    solved = shown[shown["method"] != REFERENCE]
     small, large = SIZES[0], SIZES[-1]
     last = solved[solved["size"] == large]
     answered = last.groupby(["agent", "method"])["regret_new"].agg(lambda x: x.notna().mean())
@@ -198,6 +213,14 @@ def summarise(table: pd.DataFrame) -> dict[str, Any]:
         "replicates": int(solved["replicate"].nunique()),
         "environments_of_training": list(SIZES),
         "new_environments": NEW,
+        "agents_themselves": {
+            agent: {key: round(float(value), 4) for key, value in row.items()}
+            for agent, row in shown[shown["method"] == REFERENCE]
+            .groupby("agent", sort=False)[["regret_training", "regret_new"]]
+            .mean()
+            .to_dict("index")
+            .items()
+        },
         "nearest_by_agent": nearest,
         "all_methods": {
             f"{size} environments": {key: float(value) for key, value in row.items()}
