@@ -19,7 +19,7 @@ import numpy.typing as npt
 from irl_ident import distances, planning
 from irl_ident.agents.base import Agent
 from irl_ident.distances import OptimisedRegret, RewardResultGap
-from irl_ident.distances.vectors import reward_of
+from irl_ident.distances.vectors import pair_reward_of
 from irl_ident.environment import Array, Environment
 from irl_ident.planning.checks import policy_on
 from irl_ident.solvers.base import Estimate, NoReward
@@ -100,14 +100,20 @@ def score(estimate: Estimate, agent: Agent, env: Environment, *, base_objective:
     Raises
     ------
     ValueError
-        The agent's objective is not known; a reward or policy has the wrong shape or is not finite.
+        The estimate has no policy or reward to ask for; the agent's objective is not known; a reward or policy has the
+        wrong shape or is not finite.
     """
+    for verb in ("policy", "reward"):
+        if not callable(getattr(estimate, verb, None)):
+            raise ValueError(
+                f"estimate: should have policy(env) and reward(env), {type(estimate).__name__} has no {verb}"
+            )
     objective = getattr(agent, "mesa_objective", None)
     if objective is None:
         raise ValueError(
             f"agent: should have a known mesa_objective(env) to compare with, {type(agent).__name__} has none"
         )
-    truth = _on_pairs("agent.mesa_objective(env)", objective(env), env)
+    truth = pair_reward_of("agent.mesa_objective(env)", objective(env), env)
     real, predicted = policy_on(env, agent.policy(env)), policy_on(env, estimate.policy(env))
     gaps = (None, None) if base_objective is None else _gaps(agent, estimate, base_objective, env)
     own = {
@@ -115,7 +121,7 @@ def score(estimate: Estimate, agent: Agent, env: Environment, *, base_objective:
         "policy_distance": _policy_distance(env, real, predicted),
     }
     try:
-        reward = _on_pairs("estimate.reward(env)", estimate.reward(env), env)
+        reward = pair_reward_of("estimate.reward(env)", estimate.reward(env), env)
     except NoReward as error:
         return Score(None, None, None, None, None, **own, gap=gaps[0], predicted_gap=gaps[1], notes=(str(error),))
     return Score(
@@ -147,13 +153,6 @@ def _policy_distance(env: Environment, real: Array, predicted: Array) -> float:
 
 def _deterministic(env: Environment) -> bool:
     return bool((np.diff(env.transitions.indptr) == 1).all())
-
-
-def _on_pairs(argument: str, given: npt.ArrayLike, env: Environment) -> Array:
-    reward = reward_of(argument, given, env)
-    if reward.ndim != 2:
-        raise ValueError(f"{argument}: should have shape (S, A), was {reward.shape}")
-    return reward
 
 
 def _pair(first: float | None, one: str, second: float | None, other: str) -> str:

@@ -140,6 +140,25 @@ def test_both_forms_are_the_same_to_epic_under_any_coverage():
     np.testing.assert_allclose(found, expected, rtol=1e-12)
 
 
+@pytest.mark.parametrize("size", [2.0**-1060, 2.0**-600, 2.0**600, 2.0**1022])
+def test_the_size_of_rewards_is_not_seen_however_large_or_small(size):
+    env = world(6)
+    first, second = np.ldexp(np.random.default_rng(6).integers(-8, 9, size=(2, 4, 3)), -3)
+    policy = np.full((4, 3), 1 / 3)
+    for _, distance in EVERY:
+        for small, large in [(size * first, second), (size * first, size * second)]:
+            assert distance(small, large, env) == distance(first, second, env)
+    assert distances.optimised_regret(size * first, size * second, env) == (
+        distances.optimised_regret(first, second, env)
+    )
+    assert distances.regret(env, size * first, policy) == distances.regret(env, first, policy)
+    assert distances.loss(env, size / 128 * first, policy) == size * (distances.loss(env, first, policy) / 128)
+    for form in FORMS:
+        np.testing.assert_array_equal(
+            distances.canonical(size / 128 * first, env, form), size * (distances.canonical(first, env, form) / 128)
+        )
+
+
 def test_constants_matter_without_discount():
     table = np.zeros((3, 2, 3))
     table[0, 0, 1] = table[0, 1, 2] = table[1, :, 2] = table[2, :, 2] = 1
@@ -450,6 +469,12 @@ NAN = np.where(GOOD == 4, np.nan, GOOD)
         (lambda: distances.optimised_regret(GOOD, GOOD.T, ENV), "truth: should have shape"),
         (lambda: distances.transfer_regret(GOOD, GOOD, [ENV]), "optimised: should map environments to rewards"),
         (lambda: distances.reward_result_gap(None, NAN, ENV), r"base_objective\[2, 0\] is nan"),
+        (lambda: distances.reward_result_gap(GOOD, GOOD, ENV), r"agent: should have policy\(env\).* was ndarray"),
+        (lambda: distances.reward_result_gap(None, "worth", ENV), "base_objective: should hold real numbers"),
+        (lambda: distances.optimised_regret(GOOD, [[1], [1, 2]], ENV), "truth: should be an array of real numbers"),
+        (lambda: distances.transfer_regret(max, max, ENV), "environments: should be a list of them"),
+        (lambda: distances.regret(GOOD, GOOD, ENV), "env: should be an Environment, was ndarray"),
+        (lambda: distances.epic(GOOD, GOOD, None), "env: should be an Environment, was NoneType"),
     ],
 )
 def test_bad_input_is_named(call, message):

@@ -119,6 +119,10 @@ def test_bad_input_is_named():
     good = optimal(rewards(0))
     with pytest.raises(ValueError, match=r"agent: should have a known mesa_objective\(env\).*Cloned has none"):
         ii.score(estimate(good), Cloned(np.full((4, 3), 1 / 3)), ENV)
+    with pytest.raises(
+        ValueError, match=r"estimate: should have policy\(env\) and reward\(env\), Optimal has no reward"
+    ):
+        ii.score(good, good, ENV)
     with pytest.raises(ValueError, match=r"base_objective\[0, 0\] is nan"):
         ii.score(estimate(good), good, ENV, base_objective=np.full((4, 3), np.nan))
     with pytest.raises(ValueError, match=r"policy\[0\] sums to 0.0"):

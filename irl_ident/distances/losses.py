@@ -22,9 +22,8 @@ import numpy.typing as npt
 from scipy import sparse
 
 from irl_ident import planning
-from irl_ident.distances.vectors import size
+from irl_ident.distances.vectors import pair_reward_of, scaled, size
 from irl_ident.environment import Array, Environment, Mask
-from irl_ident.planning.checks import finite, reward_on
 
 RewardMap: TypeAlias = Callable[[Environment], Array]
 """An objective: its reward (S, A) in any environment, as ``estimate.reward`` and ``agent.mesa_objective`` are."""
@@ -93,8 +92,8 @@ def loss(env: Environment, reward: npt.ArrayLike, policy: npt.ArrayLike) -> floa
     float
         ``max J - J(policy)``, at least 0.
     """
-    q = planning.optimal(env, reward).q
-    return float((planning.occupancy(env, policy) * (q.max(axis=1, keepdims=True) - q)).sum())
+    r, k = scaled(pair_reward_of("reward", reward, env))
+    return float(np.ldexp(_lost(env, r, policy), k))
 
 
 def regret(env: Environment, reward: npt.ArrayLike, policy: npt.ArrayLike) -> float:
@@ -112,7 +111,8 @@ def regret(env: Environment, reward: npt.ArrayLike, policy: npt.ArrayLike) -> fl
     float
         ``(max J - J(policy)) / (max J - min J)``, in [0, 1]; 0 where all policies are worth the same.
     """
-    return _share(loss(env, reward, policy), _range(env, reward_on(env, reward)))
+    r, _ = scaled(pair_reward_of("reward", reward, env))
+    return _share(_lost(env, r, policy), _range(env, r))
 
 
 def optimised_regret(optimised: npt.ArrayLike, truth: npt.ArrayLike, env: Environment) -> OptimisedRegret:
@@ -129,14 +129,13 @@ def optimised_regret(optimised: npt.ArrayLike, truth: npt.ArrayLike, env: Enviro
     OptimisedRegret
         Actions are optimal within the tolerance of :func:`irl_ident.planning.optimal_actions`.
     """
-    shape = (env.n_states, env.n_actions)
-    chosen = finite("optimised", optimised, shape, "(S, A)")
-    real = finite("truth", truth, shape, "(S, A)")
+    chosen, _ = scaled(pair_reward_of("optimised", optimised, env))
+    real, _ = scaled(pair_reward_of("truth", truth, env))
     marked = planning.optimal_actions(planning.optimal(env, chosen).q)
     span = _range(env, real)
     best, worst = _within(env, marked, real), _within(env, marked, -real)
     return OptimisedRegret(
-        *(_share(loss(env, real, policy), span) for policy in (planning.uniform_over(marked), best, worst))
+        *(_share(_lost(env, real, policy), span) for policy in (planning.uniform_over(marked), best, worst))
     )
 
 
@@ -161,6 +160,8 @@ def transfer_regret(
             raise ValueError(
                 f"{name}: should map environments to rewards, as estimate.reward does, was {type(given).__name__}"
             )
+    if isinstance(environments, Environment):
+        raise ValueError("environments: should be a list of them, was one Environment")
     return tuple(optimised_regret(optimised(env), truth(env), env) for env in environments)
 
 
@@ -178,9 +179,17 @@ def reward_result_gap(agent: Behaviour, base_objective: npt.ArrayLike, env: Envi
     -------
     RewardResultGap
     """
-    base = finite("base_objective", base_objective, (env.n_states, env.n_actions), "(S, A)")
-    lost = loss(env, base, agent.policy(env))
-    return RewardResultGap(lost, _share(lost, _range(env, base)))
+    base, k = scaled(pair_reward_of("base_objective", base_objective, env))
+    if not callable(getattr(agent, "policy", None)):
+        raise ValueError(f"agent: should have policy(env), as agents and estimates have, was {type(agent).__name__}")
+    lost = _lost(env, base, agent.policy(env))
+    return RewardResultGap(float(np.ldexp(lost, k)), _share(lost, _range(env, base)))
+
+
+def _lost(env: Environment, reward: Array, policy: npt.ArrayLike) -> float:
+    """``max J - J(policy)``."""
+    q = planning.optimal(env, reward).q
+    return float((planning.occupancy(env, policy) * (q.max(axis=1, keepdims=True) - q)).sum())
 
 
 def _range(env: Environment, reward: Array) -> float:

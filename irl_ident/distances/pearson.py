@@ -22,7 +22,7 @@ from __future__ import annotations
 import numpy as np
 import numpy.typing as npt
 
-from irl_ident.distances.vectors import apart, centred, reward_of, size, unit
+from irl_ident.distances.vectors import apart, centred, reward_of, scaled, size, unit
 from irl_ident.environment import Array, Environment
 from irl_ident.transitions import checked_distribution, checked_floats
 
@@ -112,7 +112,7 @@ def dard(
 
 def _epic_vector(reward: Array, discount: float, states: Array, actions: Array) -> Array:
     """The canonical reward, centred and weighted by the square root of the coverage, of length 1."""
-    r = centred(reward)
+    r = centred(scaled(reward)[0])
     if r.ndim == 2:
         mean = r @ actions
         here = (r - mean[:, None]) * np.sqrt(np.outer(states, actions))
@@ -126,7 +126,7 @@ def _epic_vector(reward: Array, discount: float, states: Array, actions: Array) 
 
 def _dard_vector(reward: Array, env: Environment, pairs: Array) -> Array:
     """As :func:`_epic_vector`, with one entry for each transition that exists."""
-    r = centred(reward)
+    r = centred(scaled(reward)[0])
     actions = pairs.sum(axis=0)
     rows = env.transitions.tocoo()
     state, action, following = rows.row // env.n_actions, rows.row % env.n_actions, rows.col

@@ -28,7 +28,7 @@ import numpy.typing as npt
 from scipy.sparse import linalg as sparse_linalg
 
 from irl_ident import planning
-from irl_ident.distances.vectors import apart, centred, reward_of, size, unit
+from irl_ident.distances.vectors import apart, centred, reward_of, scaled, size, unit
 from irl_ident.environment import Array, Environment
 
 Canonicalisation = Literal["val", "minimal"]
@@ -81,8 +81,8 @@ def starc(
     >>> starc(there, there + env.shaping.dot([3.0, -2.0]).reshape(2, 2), env) < 1e-12
     True
     """
-    first = _scaled(reward_of("r1", r1, env), env, canonicalisation, policy)
-    second = _scaled(reward_of("r2", r2, env), env, canonicalisation, policy)
+    first = _direction(reward_of("r1", r1, env), env, canonicalisation, policy)
+    second = _direction(reward_of("r2", r2, env), env, canonicalisation, policy)
     return apart(first, second)
 
 
@@ -106,24 +106,22 @@ def canonical(
     array (S, A)
         The same for all rewards that differ by shaping, by redistribution or, for discounts below 1, by a constant.
     """
-    form, _ = _canonical(reward_of("reward", reward, env), env, canonicalisation, policy)
-    return form
+    r, k = scaled(_expected(reward_of("reward", reward, env), env))
+    form, _ = _canonical(r, env, canonicalisation, policy)
+    return np.ldexp(form, k)
 
 
-def _scaled(reward: Array, env: Environment, canonicalisation: str, policy: npt.ArrayLike | None) -> Array:
-    form, scale = _canonical(reward, env, canonicalisation, policy)
+def _direction(reward: Array, env: Environment, canonicalisation: str, policy: npt.ArrayLike | None) -> Array:
+    form, scale = _canonical(scaled(_expected(reward, env))[0], env, canonicalisation, policy)
     return unit((form * np.sqrt(_spread(env)) if canonicalisation == "minimal" else form).ravel(), scale)
 
 
-def _canonical(
-    reward: Array, env: Environment, canonicalisation: str, policy: npt.ArrayLike | None
-) -> tuple[Array, float]:
+def _canonical(r: Array, env: Environment, canonicalisation: str, policy: npt.ArrayLike | None) -> tuple[Array, float]:
     """The canonical form, and the size of the numbers that it came from."""
     if canonicalisation not in get_args(Canonicalisation):
         raise ValueError(f"canonicalisation: was {canonicalisation!r}, should be 'val' or 'minimal'")
     if canonicalisation == "minimal" and policy is not None:
         raise ValueError("policy: belongs to canonicalisation 'val', 'minimal' has none")
-    r = _expected(reward, env)
     if env.discount < 1:
         r = centred(r)
     pi = np.full(r.shape, 1 / env.n_actions) if policy is None else policy

@@ -8,6 +8,8 @@ centred values with weights ``sqrt(D)`` half of it is the Pearson distance ``sqr
 
 from __future__ import annotations
 
+from collections.abc import Mapping
+
 import numpy as np
 import numpy.typing as npt
 
@@ -22,17 +24,26 @@ ROUNDING = 1e-15
 
 def reward_of(argument: str, given: npt.ArrayLike, env: Environment) -> Array:
     """``given`` as a finite array (S, A) or (S, A, S), or ``ValueError``."""
-    reward = checked_floats(argument, given)
-    pairs = (env.n_states, env.n_actions)
-    if reward.shape not in (pairs, (*pairs, env.n_states)):
-        raise ValueError(
-            f"{argument}: should have shape (S, A) = {pairs} or (S, A, S) = {(*pairs, env.n_states)}, "
-            f"was {reward.shape}"
-        )
-    if not np.isfinite(reward).all():
-        place = tuple(int(i) for i in np.argwhere(~np.isfinite(reward))[0])
-        raise ValueError(f"{argument}{list(place)} is {float(reward[place])!r}: should be finite")
-    return reward
+    pairs = pairs_of(env)
+    return _finite(argument, given, {"(S, A)": pairs, "(S, A, S)": (*pairs, env.n_states)})
+
+
+def pair_reward_of(argument: str, given: npt.ArrayLike, env: Environment) -> Array:
+    """``given`` as a finite array (S, A), or ``ValueError``."""
+    return _finite(argument, given, {"(S, A)": pairs_of(env)})
+
+
+def pairs_of(env: Environment) -> tuple[int, int]:
+    """``(S, A)``, or ``ValueError`` for what is no environment."""
+    if not isinstance(env, Environment):
+        raise ValueError(f"env: should be an Environment, was {type(env).__name__}")
+    return env.n_states, env.n_actions
+
+
+def scaled(reward: Array) -> tuple[Array, int]:
+    """``reward / 2**k``, of largest absolute value in [1/2, 1) or 0, and k: no digits change, no sums overflow."""
+    k = int(np.frexp(size(reward))[1])
+    return np.ldexp(reward, -k), k
 
 
 def centred(reward: Array) -> Array:
@@ -59,3 +70,14 @@ def apart(first: Array, second: Array) -> float:
 def size(reward: Array) -> float:
     """The largest absolute value."""
     return float(np.abs(reward).max(initial=0))
+
+
+def _finite(argument: str, given: npt.ArrayLike, forms: Mapping[str, tuple[int, ...]]) -> Array:
+    reward = checked_floats(argument, given)
+    if reward.shape not in forms.values():
+        wanted = " or ".join(f"{form} = {shape}" for form, shape in forms.items())
+        raise ValueError(f"{argument}: should have shape {wanted}, was {reward.shape}")
+    if not np.isfinite(reward).all():
+        place = tuple(int(i) for i in np.argwhere(~np.isfinite(reward))[0])
+        raise ValueError(f"{argument}{list(place)} is {float(reward[place])!r}: should be finite")
+    return reward
