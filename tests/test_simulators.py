@@ -344,6 +344,14 @@ class TestErrors:
                     replace(simulator, features=lambda *_, f=found: f), lambda s: 0, episodes=2, horizon=2, seed=0
                 )
 
+    @pytest.mark.parametrize("kind", ["simulator", "environment", "id"])
+    def test_identify_says_where_to_go_with_a_simulator(self, simulator, kind):
+        given = {"simulator": simulator, "environment": gymnasium.make("CartPole-v1"), "id": "CartPole-v1"}[kind]
+        family = rewards.StateRewards(5)
+        for evidence_ in ([(given, lambda seen: 0)], given):
+            with pytest.raises(ValueError, match=r"evidence\[0\]: .* no table .*simulators\.identify_simulator"):
+                ii.identify(evidence_, family)
+
     def test_training_needs_an_extra(self, simulator, monkeypatch):
         monkeypatch.setitem(sys.modules, "stable_baselines3", None)
         with pytest.raises(ImportError, match="irl-ident\\[imitation\\]"):

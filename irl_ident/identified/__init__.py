@@ -77,7 +77,8 @@ def identify(
     Raises
     ------
     ValueError
-        For empty or malformed evidence, or another rationality.
+        For empty or malformed evidence, another rationality, or simulators, which have no table of transitions:
+        :func:`irl_ident.simulators.identify_simulator` is for those.
 
     Examples
     --------
@@ -108,6 +109,7 @@ def identify(
     >>> round(ident.support([-1, 1, 0])[0], 9), round(ident.support([1, -1, 0])[0], 9)
     (2.0, 0.0)
     """
+    _refuse_simulators(evidence)
     pairs = tuple(evidence_room.checked(evidence))
     return _made(pairs, family, rationality, temperature)
 
@@ -197,6 +199,19 @@ def _made(
     if rationality == "optimal":
         return OptimalSet(family, pairs)
     return SoftSet(family, pairs, float(temperature))
+
+
+def _refuse_simulators(evidence: object) -> None:
+    """Say where to go with worlds that can only be tried out: Gymnasium's ids and environments, and simulators."""
+    listed = evidence if isinstance(evidence, list | tuple) else [evidence]
+    for place, given in enumerate(listed):
+        world = given[0] if isinstance(given, list | tuple) and given else given
+        if isinstance(world, str) or hasattr(world, "step") or hasattr(world, "environment"):
+            raise ValueError(
+                f"evidence[{place}]: {world!s:.60} has no table of transitions, with which identify compares all "
+                "policies; irl_ident.simulators.identify_simulator compares with policies that were tried, and "
+                "Environment.from_gymnasium reads a table where there is one"
+            )
 
 
 def _check_rationality(rationality: str, temperature: float) -> None:
