@@ -13,6 +13,7 @@ from worlds import brute_policy, brute_q, dense_features, ng_russell_rows, rando
 import irl_ident as ii
 from irl_ident.evidence import Counts, Policy
 from irl_ident.rewards import LinearRewards, StateActionRewards, StateRewards, TransitionRewards
+from irl_ident.solvers import NgRussell, centers
 from irl_ident.solvers.base import Unexplained
 from irl_ident.solvers.centers import AnalyticCenter, Centroid, ChebyshevCenter, MeanMember
 
@@ -210,6 +211,52 @@ def test_unobserved_states_that_are_not_entered(solver):
     estimate = solver.fit(evidence, family)
     best = brute_policy(env, estimate.reward(env)) > 0
     np.testing.assert_array_equal(best[:2], [[False, True, False], [False, False, True]])
+
+
+def half_seen(seed: int):
+    """An optimal agent seen in half of the states, from which it comes to the others."""
+    rng = np.random.default_rng(seed)
+    n_states, n_actions = int(rng.integers(3, 6)), int(rng.integers(2, 4))
+    family = StateRewards(n_states) if seed % 3 else StateActionRewards(n_states, n_actions)
+    unseen = rng.permutation(n_states)[n_states // 2 :]
+    theta, evidence = rng.uniform(-1, 1, family.dim), []
+    for place in range(1 + seed % 2):
+        env = random_environment(1_000 * seed + place, n_states, n_actions)
+        policy = brute_policy(env, family.reward(env, theta))
+        policy[unseen] = 0
+        evidence.append((env, Policy(policy)))
+    return family, evidence
+
+
+@pytest.mark.parametrize("solver", [*ANY_FAMILY, NgRussell()], ids=lambda s: type(s).__name__)
+def test_unobserved_states_that_are_entered_are_planned_for(solver):
+    """The cone is an outer bound there, and its centre explains only some of these."""
+    assumed = 0
+    for seed in range(12):
+        family, evidence = half_seen(seed)
+        estimate = solver.fit(evidence, family)
+        assert estimate.convergence.status == "converged"
+        assert np.abs(estimate.theta).max() > 1e-3
+        for env, policy in evidence:
+            best = brute_policy(env, estimate.reward(env), 1e-8) > 0
+            shown = policy.probabilities > 0
+            assert best[shown].all()
+            if solver in ANY_FAMILY:
+                np.testing.assert_array_equal(best[policy.observed], shown[policy.observed])
+        assumed += centers.ASSUMED in estimate.gauge
+    assert 0 < assumed < 12
+
+
+def test_a_center_that_does_not_explain_says_so(monkeypatch):
+    monkeypatch.setattr(centers, "_parts", lambda ident, theta: iter(()))
+    lost = []
+    for family, evidence in map(half_seen, range(12)):
+        estimate = ChebyshevCenter().fit(evidence, family)
+        explains = ii.identify(evidence, family).contains(estimate.theta)
+        assert (centers.UNFOUND in estimate.gauge) == (not explains)
+        assert estimate.convergence.status == ("converged" if explains else "iterations")
+        lost.append(0 if explains else estimate.convergence.residual)
+    assert max(lost) > 0.1
 
 
 @pytest.mark.parametrize("n_actions", [2, 3, 5])

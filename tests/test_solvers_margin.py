@@ -5,7 +5,7 @@ import itertools
 import cvxpy as cp
 import numpy as np
 import pytest
-from worlds import dense_features, ng_russell_rows, random_environment
+from worlds import brute_policy, dense_features, ng_russell_rows, random_environment
 
 import irl_ident as ii
 from irl_ident import conformance, planning
@@ -87,6 +87,47 @@ def test_evidence_that_nothing_explains_is_refused_and_trivial_evidence_is_told(
     both = NgRussell().fit([(env, Policy(one, shows="some")), (env, Policy(two, shows="some"))], family)
     assert both.convergence.status == "trivial"
     assert not both.theta.any()
+
+
+def test_a_contradiction_in_one_state_is_refused_though_others_have_a_margin():
+    env, family = random_environment(1, 5, 3), StateRewards(5)
+    shown = ii.agents.Optimal(family, np.random.default_rng(0).uniform(-1, 1, 5)).policy(env)
+    other = shown.copy()
+    other[0] = np.roll(other[0], 1)
+    with pytest.raises(Unexplained, match="state 's0'"):
+        NgRussell().fit([(env, shown), (env, other)], family)
+
+
+def test_margins_of_0_are_counted():
+    """The sum is largest where two environments have a state each without a margin."""
+    family, theta = StateRewards(5), np.random.default_rng(0).uniform(-1, 1, 5)
+    worlds = [random_environment(k, 5, 3, g) for k, g in enumerate((0.0, 0.5, 0.9, 0.999))]
+    evidence = [(env, brute_policy(env, family.reward(env, theta))) for env in worlds]
+    found = NgRussell().fit(evidence, family)
+    best = [brute_policy(env, found.reward(env), 1e-7) > 0 for env in worlds]
+    ties = sum((b & (shown == 0)).any(axis=1).sum() for b, (_, shown) in zip(best, evidence, strict=True))
+    assert ties == 2
+    assert "in 2 states an action known to be worse is as good" in found.gauge
+
+
+@pytest.mark.parametrize("unit", [1e-9, 1e-6, 1e6])
+@pytest.mark.parametrize("penalty", [0.0, 0.1])
+def test_units_of_reward_change_no_widest_margin(unit, penalty):
+    env, features = random_environment(1, 5, 3), np.random.default_rng(0).uniform(-1, 1, (5, 3, 4))
+    plain, scaled = LinearRewards(features), LinearRewards(unit * features)
+    shown = ii.agents.Optimal(plain, [1.0, -0.5, 0.2, 0.7]).policy(env)
+    one = NgRussell(penalty).fit([(env, shown)], plain)
+    other = NgRussell(penalty * unit).fit([(env, shown)], scaled)
+    np.testing.assert_allclose(other.theta, one.theta, atol=1e-7)
+    assert other.value == pytest.approx(unit * one.value, rel=1e-7)
+
+
+def test_rounding_of_feature_expectations_is_no_gap():
+    """All actions of the only state are the same."""
+    env = ii.Environment(np.ones((1, 3, 1)), 0.9)
+    found = NgRussellSampled().fit([(env, np.array([[1.0, 0, 0]]))], StateRewards(1))
+    assert found.convergence.status == "trivial"
+    assert found.value == 0
 
 
 @pytest.mark.parametrize(("solver", "passes"), [(NgRussell(), True), (NgRussell(penalty=0.1), True)])

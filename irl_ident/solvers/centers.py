@@ -17,6 +17,11 @@ observation that observed ones can reach, if any.  With the columns of ``N`` an 
 All but the last take evidence from any number of environments.  Every centre is a mean of members of a convex cone or
 inside it, so that it explains the evidence; where all optimal actions were shown, those not shown are worse under it.
 
+Where shown actions enter states without observation the cone is an outer bound, whose centre need not explain: ``w``
+may be larger than the values of any policy.  Such a centre is replaced by that of a part of the set: of the rewards
+under which the agent does in those states what it would do under the first centre or, where no such reward explains the
+evidence, under the first of ``DRAWS`` draws from the cone that does (:func:`explaining`).  The gauge says so.
+
 **Lazzati & Metelli (2025)** write the rewards R(s, a) that explain an optimal policy in one environment as
 ``B V - Adv`` (Metelli et al. 2021), with ``Adv = 0`` on the shown actions and ``Adv >= 0`` on others.  They average not
 over a box of rewards, whose mean depends on the dynamics, but over ``V`` uniform in a box around 0 and ``Adv`` uniform
@@ -30,7 +35,9 @@ the bounds are.  The set is that of the authors' published experiments; the expr
 
 from __future__ import annotations
 
-from dataclasses import dataclass
+from collections.abc import Callable, Iterator, Sequence
+from dataclasses import dataclass, replace
+from typing import TypeVar
 
 import numpy as np
 from scipy import linalg, sparse
@@ -46,7 +53,9 @@ from irl_ident.identified import hull as hulls
 from irl_ident.identified.observed import System
 from irl_ident.rewards import RANK_TOLERANCE, RewardFamily
 from irl_ident.solvers.base import Convergence, Estimate, Solver, Status, Unexplained
-from irl_ident.solvers.reading import checked
+from irl_ident.solvers.reading import assumed, checked
+
+Chosen = TypeVar("Chosen", bound=Estimate)
 
 GROUPS = 10
 """Independent ensembles of draws whose means give the standard error of a mean."""
@@ -55,6 +64,11 @@ NEWTON_TOLERANCE = 1e-9
 """Newton decrement at which the analytic centre is taken as found."""
 
 TRIVIAL = "only rewards under which every action seen as worse, if any, is as good were left: their middle is 0"
+DRAWS = 200
+"""Rewards of an outer bound among which a member is looked for."""
+
+ASSUMED = "the actions in states without observation were assumed, so that it explains the evidence"
+UNFOUND = "it does not explain the evidence, of whose explanations this set is only an outer bound"
 IN_GAUGE = "scale and constant fixed by |theta|_inf <= 1 alone"
 
 
@@ -139,8 +153,10 @@ class ChebyshevCenter(Solver):
         Unexplained
             When no reward of the family explains the evidence, with the observations that contradict each other.
         """
-        ident = explained(evidence, family)
-        body = polytope(ident)
+        return explaining(self._center, explained(evidence, family))
+
+    def _center(self, ident: OptimalSet) -> InscribedBall:
+        family, body = ident.family, polytope(ident)
         if body is None:
             return InscribedBall(*_trivial(self, family, "negative radius of the inscribed ball"), 0.0, 0.0)
         z, radius, bound, iterations = inscribed_ball(body.faces, body.bounds, body.reach)
@@ -188,8 +204,10 @@ class AnalyticCenter(Solver):
         Unexplained
             When no reward of the family explains the evidence, with the observations that contradict each other.
         """
-        ident = explained(evidence, family)
-        body = polytope(ident)
+        return explaining(self._center, explained(evidence, family))
+
+    def _center(self, ident: OptimalSet) -> Estimate:
+        family, body = ident.family, polytope(ident)
         if body is None:
             return Estimate(*_trivial(self, family, "logarithmic barrier"))
         z, barrier, decrement, steps = analytic_center(body.faces, body.bounds, body.inside, self.iterations)
@@ -238,7 +256,10 @@ class MeanMember(Solver):
         Unexplained
             When no reward of the family explains the evidence, with the observations that contradict each other.
         """
-        ident = explained(evidence, family)
+        return explaining(self._center, explained(evidence, family))
+
+    def _center(self, ident: OptimalSet) -> SampledMean:
+        family = ident.family
         if polytope(ident) is None:
             return SampledMean(*_trivial(self, family, "standard error"), np.zeros(family.dim))
         seeds = np.random.SeedSequence(self.seed).generate_state(GROUPS)
@@ -303,10 +324,67 @@ class Centroid(Solver):
 
 def explained(evidence: Evidence, family: RewardFamily) -> OptimalSet:
     """The identified set of an optimal agent; :class:`Unexplained` when it is empty."""
-    ident = OptimalSet(family, tuple(checked(evidence, family)))
+    return consistent(OptimalSet(family, tuple(checked(evidence, family))))
+
+
+def consistent(ident: OptimalSet) -> OptimalSet:
+    """``ident``; :class:`Unexplained` when it is empty."""
     if ident.conflict is not None:
         raise Unexplained(str(ContradictoryEvidence(ident.conflict)))
     return ident
+
+
+def explaining(
+    choose: Callable[[OptimalSet], Chosen],
+    ident: OptimalSet,
+    explains: Callable[[Array], bool] | None = None,
+) -> Chosen:
+    """What ``choose`` chooses from the identified set, or from a part of it where that does not explain the evidence.
+
+    Parameters
+    ----------
+    choose : callable
+    ident : OptimalSet
+    explains : callable, optional
+        Whether ``theta`` (d,) explains the evidence; ``ident.contains`` when not given.
+
+    Returns
+    -------
+    Estimate
+        Status ``"iterations"``, with the loss of shown actions as its residual, when no member was found.
+    """
+    judge = explains or ident.contains
+    first = choose(ident)
+    if judge(first.theta) or all(system.known.all() for system in ident.systems):
+        return first
+    for part in _parts(ident, first.theta):
+        chosen = choose(part)
+        if judge(chosen.theta):
+            return replace(chosen, gauge=f"{chosen.gauge}; {ASSUMED}")
+    lost = largest_loss(ident.systems, first.theta)
+    ended = Convergence("iterations", first.convergence.iterations, "largest loss of a shown action", lost)
+    return replace(first, convergence=ended, gauge=f"{first.gauge}; {UNFOUND}")
+
+
+def _parts(ident: OptimalSet, theta: Array) -> Iterator[OptimalSet]:
+    """Convex parts of the identified set, each with one optimal action for every state without observation."""
+    near = OptimalSet(ident.family, tuple(assumed(list(ident.evidence), ident.family, theta)))
+    if near.conflict is None:
+        yield near
+    if ident.conflict is not None:
+        return
+    member = next((draw for draw in ident.sample(DRAWS, 0) if ident.contains(draw)), None)
+    if member is not None:
+        yield OptimalSet(ident.family, tuple(assumed(list(ident.evidence), ident.family, member)))
+
+
+def largest_loss(systems: Sequence[System], theta: Array) -> float:
+    """How much better than a shown action another one is under ``theta``, at most."""
+    worst = 0.0
+    for system in systems:
+        q = planning.optimal(system.env, (system.features @ theta).reshape(system.shown.shape)).q
+        worst = max(worst, float(np.where(system.shown, q.max(axis=1, keepdims=True) - q, 0.0).max()))
+    return worst
 
 
 def polytope(ident: OptimalSet) -> Polytope | None:

@@ -19,7 +19,8 @@ then add the best responses to ``theta``, until they bring nothing new.
 from __future__ import annotations
 
 from collections.abc import Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
+from functools import partial
 from typing import Any
 
 import numpy as np
@@ -28,17 +29,21 @@ from scipy.optimize import linprog
 
 from irl_ident import planning
 from irl_ident.agents import Optimal
-from irl_ident.environment import Array, Environment
+from irl_ident.environment import Array, Environment, Mask
 from irl_ident.evidence import Evidence
-from irl_ident.identified.observed import System, systems
+from irl_ident.identified import OptimalSet
+from irl_ident.identified.observed import System
 from irl_ident.rewards import RewardFamily
 from irl_ident.solvers import reading
 from irl_ident.solvers.base import Convergence, Estimate, Solver
-from irl_ident.solvers.centers import explained
+from irl_ident.solvers.centers import consistent, explaining, largest_loss
 from irl_ident.solvers.reading import FeatureExpectations
 
 TRIVIAL = 1e-8
-"""A sum of margins below this is 0, with rewards of up to 1."""
+"""A sum of margins below this is 0, with features of up to 1."""
+
+ROUNDING = 1e-12
+"""Feature expectations that differ by less, as a share of the largest, are the same."""
 
 KNOWN = 1e-9
 """Feature expectations that differ by less, as a share of the largest, are those of a policy that is known already."""
@@ -69,34 +74,44 @@ class NgRussell(Solver):
         -------
         Estimate
             Gauge: an optimum of the program in the box ``|theta|_inf <= 1``; where there are several, one of them.
-            Status ``"trivial"`` with ``theta = 0`` when no margin can be above 0, or the penalty outweighs all.
+            The sum of margins may be largest where some are 0: the gauge tells in how many states an action that is
+            known to be worse is as good.  Where shown actions enter states without observation, see
+            :func:`irl_ident.solvers.centers.explaining`.  Status ``"trivial"`` with ``theta = 0`` when no margin can be
+            above 0, or the penalty outweighs all.
 
         Raises
         ------
         Unexplained
             No reward of the family makes all shown actions optimal and those known to be worse worse.
         """
-        pairs = reading.checked(evidence, family)
-        found = systems(pairs, family)
+        ident = OptimalSet(family, tuple(reading.checked(evidence, family)))
+        estimate = explaining(self._widest, ident, partial(_all_optimal, ident.systems))
+        if estimate.convergence.status != "converged" or _as_good(ident.systems, estimate.theta):
+            consistent(ident)
+        return estimate
+
+    def _widest(self, ident: OptimalSet) -> Estimate:
+        found, family = ident.systems, ident.family
         theta, value, steps = widest_margin(found, family.dim, self.penalty)
         minimised = "minus the sum of least advantages, plus penalty |theta|_1"
-        if value > -TRIVIAL:
-            explained(pairs, family)
+        if not theta.any():
             return Estimate(
                 self,
-                Optimal(family, np.zeros(family.dim)),
+                Optimal(family, theta),
                 minimised,
                 0.0,
-                Convergence("trivial", steps, "largest sum of margins", max(-value, 0.0)),
+                Convergence("trivial", steps, "largest sum of margins", 0.0),
                 "0: no reward gives a margin that outweighs its penalty",
             )
+        ties = _as_good(found, theta)
+        told = f"; in {ties} states an action known to be worse is as good" if ties else ""
         return Estimate(
             self,
             Optimal(family, theta),
             minimised,
             value,
-            Convergence("converged", steps, "violation of the shown actions' optimality", _violation(found, theta)),
-            f"an optimum of the linear program; scale and constant fixed by {BOX} and by the objective alone",
+            Convergence("converged", steps, "violation of the shown actions' optimality", largest_loss(found, theta)),
+            f"an optimum of the linear program; scale and constant fixed by {BOX} and by the objective alone{told}",
         )
 
 
@@ -144,7 +159,7 @@ class NgRussellSampled(Solver):
         largest = max(float(np.abs([seen.mean, *known]).max()) for seen, known in zip(shown, others, strict=True))
         theta, value, new, steps = np.zeros(family.dim), 0.0, np.inf, 0
         while steps < self.rounds and new > KNOWN:
-            theta, value = widest_gap([seen.mean for seen in shown], others)
+            theta, value = widest_gap([seen.mean for seen in shown], others, ROUNDING * largest)
             steps, new = steps + 1, 0.0
             for env, seen, known in zip(environments, shown, others, strict=True):
                 policy = Optimal(family, theta).policy(env)
@@ -170,10 +185,19 @@ def widest_margin(found: Sequence[System], dim: int, penalty: float) -> tuple[Ar
     Returns
     -------
     theta : array (d,)
+        0 where the value is.
     value : float
         Minus the sum of margins, plus ``penalty |theta|_1``.
     iterations : int
     """
+    unit = max(float(abs(system.features).max()) if system.features.nnz else 0.0 for system in found) or 1.0
+    scaled = [replace(system, features=sparse.csr_array(system.features / unit)) for system in found]
+    theta, value, steps = _widest_of(scaled, dim, penalty / unit)
+    return (theta, value * unit, steps) if value < -TRIVIAL else (np.zeros(dim), 0.0, steps)
+
+
+def _widest_of(found: Sequence[System], dim: int, penalty: float) -> tuple[Array, float, int]:
+    """:func:`widest_margin` for features of order 1, to which the solver's tolerances are fit."""
     margins = [np.flatnonzero(x.known & ~x.shown.all(axis=1)) for x in found]
     sizes = [x.env.n_states for x in found] + [states.size for states in margins]
     starts = dim + np.concatenate([[0], np.cumsum(sizes)]).astype(int)
@@ -221,7 +245,9 @@ def widest_margin(found: Sequence[System], dim: int, penalty: float) -> tuple[Ar
     raise ArithmeticError(f"the linear program of Ng & Russell was not solved: {answer.message}")
 
 
-def widest_gap(shown: Sequence[Array], others: Sequence[Sequence[Array]]) -> tuple[Array, float]:
+def widest_gap(
+    shown: Sequence[Array], others: Sequence[Sequence[Array]], negligible: float = 0.0
+) -> tuple[Array, float]:
     """Solve the program of the module for sampled trajectories.
 
     Parameters
@@ -230,6 +256,8 @@ def widest_gap(shown: Sequence[Array], others: Sequence[Sequence[Array]]) -> tup
         Feature expectations of the demonstrator in each environment.
     others : sequence of sequence of array (d,)
         Those of other policies there.
+    negligible : float
+        Differences up to this are 0.
 
     Returns
     -------
@@ -238,6 +266,7 @@ def widest_gap(shown: Sequence[Array], others: Sequence[Sequence[Array]]) -> tup
     value : float
     """
     gaps = np.array([mean - other for mean, known in zip(shown, others, strict=True) for other in known])
+    gaps[np.abs(gaps) <= negligible] = 0
     count, dim = gaps.shape
     scale = float(np.abs(gaps).max()) or 1.0
     rows = np.vstack([np.hstack([-k * gaps / scale, np.eye(count)]) for k in (1, 2)])
@@ -288,10 +317,16 @@ def _highest(system: System) -> float:
     return max(1.0, float(np.abs(planning.optimal(system.env, ones).values).max()))
 
 
-def _violation(found: Sequence[System], theta: Array) -> float:
-    """How much better than a shown action another one is, at most."""
-    worst = 0.0
-    for system in found:
-        q = planning.optimal(system.env, (system.features @ theta).reshape(system.shown.shape)).q
-        worst = max(worst, float(np.where(system.shown, q.max(axis=1, keepdims=True) - q, 0.0).max()))
-    return worst
+def _best(system: System, theta: Array) -> Mask:
+    q = planning.optimal(system.env, (system.features @ theta).reshape(system.shown.shape)).q
+    return planning.optimal_actions(q)
+
+
+def _all_optimal(found: Sequence[System], theta: Array) -> bool:
+    """Whether every shown action is optimal under ``theta``."""
+    return not any((system.shown & ~_best(system, theta)).any() for system in found)
+
+
+def _as_good(found: Sequence[System], theta: Array) -> int:
+    """Number of states in which an action known to be worse is optimal under ``theta``."""
+    return sum(int((system.strict & _best(system, theta)).any(axis=1).sum()) for system in found)

@@ -14,7 +14,8 @@ import numpy as np
 from irl_ident import evidence as evidence_room
 from irl_ident import planning
 from irl_ident.environment import Array, Environment
-from irl_ident.evidence import Counts, Evidence, Observation, Trajectories
+from irl_ident.evidence import Counts, Evidence, Observation, Policy, Trajectories
+from irl_ident.identified.observed import systems
 from irl_ident.rewards import RewardFamily
 
 
@@ -57,6 +58,20 @@ def weights(env: Environment, observation: Observation) -> Array:
 def completed(policy: Array) -> Array:
     """``policy`` (S, A) with uniform rows in place of rows of 0."""
     return np.where(policy.any(axis=1, keepdims=True), policy, 1 / policy.shape[1])
+
+
+def assumed(pairs: evidence_room.Pairs, family: RewardFamily, theta: Array) -> evidence_room.Pairs:
+    """``pairs``, and where no optimal action is known one that ``theta`` makes optimal, as if it had been seen.
+
+    Rewards that explain these explain ``pairs``; the shown actions then stay in states with evidence.
+    """
+    added: evidence_room.Pairs = []
+    for system in systems(pairs, family):
+        env, hidden = system.env, ~system.known
+        if hidden.any():
+            q = planning.optimal(env, family.reward(env, theta)).q
+            added.append((env, Policy(np.eye(env.n_actions)[q.argmax(axis=1)] * hidden[:, None], shows="some")))
+    return [*pairs, *added]
 
 
 @dataclass(frozen=True, eq=False)
