@@ -327,11 +327,33 @@ class TestErrors:
             (lambda: simulators.rollouts(simulator, shown, episodes=2, horizon=2, seed=0), "policy: was"),
             (lambda: simulators.rollouts(simulator, lambda s: 0, episodes=1, horizon=2, seed=0), "episodes: was 1"),
             (lambda: simulators.rollouts(simulator, lambda s: 0, episodes=2, horizon=0, seed=0), "horizon: was 0"),
+            (lambda: simulators.rollouts(simulator, lambda s: 0, episodes=2, horizon=2, seed=-1), "seed: was -1"),
+            (lambda: simulators.rollouts(simulator, lambda s: 0, episodes=2, horizon=2, seed=None), "seed: was None"),
+            (lambda: compared(simulator, lambda s: 0, others), r"evidence\[0\]: was \(Simulator, function\)"),
+            (lambda: simulators.identify_simulator((simulator, shown), [others]), r"evidence\[0\]: was \(Simulator\)"),
+            (lambda: compared(simulator, shown, [lambda s: 0]), r"alternatives\[0\]: should be a list of FeatureSums"),
+            (
+                lambda: simulators.identify_simulator([(simulator, shown)], others),
+                r"alternatives\[0\]: should be a list",
+            ),
+            (lambda: compared(replace(simulator, discount=0.7), shown, others), "measured with discount 0.8, not 0.7"),
             (lambda: simulators.tabular([[0.4, 0.4]]), "probabilities: shape"),
             (lambda: replace(shown, sums=np.zeros((1, 3))), "sums: shape"),
         ]:
             with pytest.raises(ValueError, match=match):
                 wrong()
+
+    def test_without_discount_horizons_are_the_same(self):
+        """Twice as many steps pay twice as much, whatever the policy."""
+        still = simulators.Simulator("CartPole-v1", lambda *_: [1.0], 1.0, "time")
+        long, short = (
+            simulators.rollouts(still, lambda seen: int(seen[2] > 0), episodes=2, horizon=n, seed=0) for n in (8, 4)
+        )
+        assert compared(still, short, [short]).report().verdict == "nothing"
+        with pytest.raises(ValueError, match="measured over 4 steps and 'policy' over 8; without discount"):
+            compared(still, long, [short])
+        fading = replace(still, discount=0.9)
+        assert compared(fading, replace(long, discount=0.9), [replace(short, discount=0.9)]).names == ("time",)
 
     def test_features(self, simulator):
         for found, match in [

@@ -53,7 +53,7 @@ class Simulator:
     discount : float
         g in [0, 1].
     names : tuple of str
-        One for each feature.
+        One for each feature; a string alone names the only one.
     bounds : array (d, 2), optional
         Smallest and largest value of each feature.  Checked in every step.  With them confidence holds at every number
         of episodes, without them as that number grows.
@@ -74,7 +74,8 @@ class Simulator:
             raise ValueError(f"features: was {self.features!r}, should be callable with (observation, action, next)")
         if not 0 <= self.discount <= 1:
             raise ValueError(f"discount: was {self.discount!r}, should be in [0, 1]")
-        names = tuple(self.names)
+        given: Any = self.names
+        names = (given,) if isinstance(given, str) else tuple(given)
         if not names or len(set(names)) < len(names) or not all(isinstance(name, str) for name in names):
             raise ValueError(f"names: were {self.names!r}, should be different strings, one for each feature")
         object.__setattr__(self, "names", names)
@@ -133,6 +134,10 @@ class FeatureSums:
         Steps played.
     name : str
         What the policy is called in reports.
+    discount : float, optional
+        g.
+    horizon : int, optional
+        Steps after which an episode was cut.
     """
 
     sums: Array
@@ -141,6 +146,8 @@ class FeatureSums:
     resets: npt.NDArray[np.int64]
     lengths: npt.NDArray[np.int64]
     name: str = "policy"
+    discount: float | None = None
+    horizon: int | None = None
 
     def __post_init__(self) -> None:
         sums = np.array(self.sums, dtype=float)
@@ -202,6 +209,8 @@ def rollouts(
         raise ValueError(f"episodes: was {episodes!r}, should be a whole number of at least 2")
     if horizon != int(horizon) or horizon < 1:
         raise ValueError(f"horizon: was {horizon!r}, should be a whole number of at least 1")
+    if seed is None or seed != int(seed) or seed < 0:
+        raise ValueError(f"seed: was {seed!r}, should be a whole number of at least 0")
     resets = np.random.SeedSequence(seed).generate_state(episodes).astype(np.int64) >> 1
     played: list[_Played] = []
     batch = TOGETHER if hasattr(policy, "predict") and not hasattr(policy, "episode") else 1
@@ -222,6 +231,8 @@ def rollouts(
         resets,
         np.array([one.length for one in played]),
         name,
+        simulator.discount,
+        horizon,
     )
 
 

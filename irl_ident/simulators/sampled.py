@@ -18,6 +18,7 @@ from __future__ import annotations
 from collections.abc import Sequence
 from dataclasses import dataclass
 from functools import cached_property
+from typing import Any
 
 import numpy as np
 import numpy.typing as npt
@@ -271,22 +272,57 @@ def identify_simulator(
     check_level(level)
     if not np.isfinite(slack) or slack < 0:
         raise ValueError(f"slack: was {slack!r}, should be finite and at least 0")
-    pairs, tried = tuple((one, two) for one, two in evidence), tuple(tuple(group) for group in alternatives)
+    pairs, tried = _checked_evidence(evidence), _checked_alternatives(alternatives)
     if not pairs or len(pairs) != len(tried) or not any(tried):
         raise ValueError(
             f"alternatives: for {len(tried)} simulators, {sum(map(len, tried))} in all; should be one group for each "
             f"of the {len(pairs)} simulators of the evidence, with at least one in all"
         )
-    names = pairs[0][0].names
     for place, ((simulator, shown), group) in enumerate(zip(pairs, tried, strict=True)):
-        if simulator.names != names:
-            raise ValueError(f"evidence[{place}]: features {simulator.names}, should be {names} as in the first")
+        if simulator.names != pairs[0][0].names:
+            wanted = pairs[0][0].names
+            raise ValueError(f"evidence[{place}]: features {simulator.names}, should be {wanted} as in the first")
         for one in (shown, *group):
-            if one.sums.shape[1] != len(names):
-                raise ValueError(f"evidence[{place}]: {one.name!r} has {one.sums.shape[1]} features, not {len(names)}")
+            _check_measured(place, simulator, one, shown)
     policies = sum(1 + len(group) for group in tried)
     compared = tuple(
         differences(shown, group, level * (1 + len(group)) / policies)
         for (_, shown), group in zip(pairs, tried, strict=True)
     )
     return SampledSet(pairs, tried, float(level), float(slack), compared)
+
+
+def _checked_evidence(evidence: Sequence[Any]) -> tuple[tuple[Simulator, FeatureSums], ...]:
+    for place, pair in enumerate(evidence):
+        parts = tuple(pair) if isinstance(pair, list | tuple) else (pair,)
+        if len(parts) != 2 or not isinstance(parts[0], Simulator) or not isinstance(parts[1], FeatureSums):
+            kinds = ", ".join(type(part).__name__ for part in parts)
+            raise ValueError(
+                f"evidence[{place}]: was ({kinds}), should be (Simulator, FeatureSums); "
+                "rollouts(simulator, policy, ...) gives the latter"
+            )
+    return tuple((simulator, shown) for simulator, shown in evidence)
+
+
+def _checked_alternatives(alternatives: Sequence[Any]) -> tuple[tuple[FeatureSums, ...], ...]:
+    for place, group in enumerate(alternatives):
+        if not isinstance(group, list | tuple) or not all(isinstance(one, FeatureSums) for one in group):
+            raise ValueError(
+                f"alternatives[{place}]: should be a list of FeatureSums, as rollouts(simulator, policy, ...) gives "
+                "them, for the simulator of that place in the evidence"
+            )
+    return tuple(tuple(group) for group in alternatives)
+
+
+def _check_measured(place: int, simulator: Simulator, one: FeatureSums, shown: FeatureSums) -> None:
+    """Raise ``ValueError`` unless ``one`` sums what the simulator's objective does, over as many steps as ``shown``."""
+    g = simulator.discount
+    if one.sums.shape[1] != simulator.dim:
+        raise ValueError(f"evidence[{place}]: {one.name!r} has {one.sums.shape[1]} features, not {simulator.dim}")
+    if one.discount not in (None, g):
+        raise ValueError(f"evidence[{place}]: {one.name!r} was measured with discount {one.discount}, not {g}")
+    if g == 1 and None not in (one.horizon, shown.horizon) and one.horizon != shown.horizon:
+        raise ValueError(
+            f"evidence[{place}]: {one.name!r} was measured over {one.horizon} steps and {shown.name!r} over "
+            f"{shown.horizon}; without discount the horizon is part of the objective"
+        )
