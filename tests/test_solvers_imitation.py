@@ -213,6 +213,11 @@ class TestBehavioralCloning:
         np.testing.assert_allclose(found.policy(fork)[0], SHOWN, atol=0.08)
         np.testing.assert_array_equal(found.policy(fork)[1:], 1 / 3)
 
+    def test_a_world_without_choices_is_refused(self) -> None:
+        ended = Environment(np.ones((1, 2, 1)), 0.9)
+        with pytest.raises(ValueError, match="evidence: no choice of an action was observed"):
+            BehavioralCloning(horizon=3).fit([(ended, np.full((1, 2), 0.5))], StateRewards(1))
+
     def test_the_same_seed_the_same_table_and_nothing_else_is_touched(
         self, worlds: list[tuple[Environment, Trajectories]]
     ) -> None:
@@ -474,6 +479,54 @@ class TestWorlds:
             AIRL(steps=512).fit_world(SEALS, shown, features=lambda observation, action: np.nan)
         with pytest.raises(ValueError, match="episodes: was 0"):
             rollouts(None, SEALS, episodes=0, seed=0)
+
+
+def drawn(**changed: Any) -> Any:
+    """A trajectory of 40 steps in CartPole, some of it replaced."""
+    from imitation.data.types import Trajectory
+
+    rng = np.random.default_rng(0)
+    parts = {"obs": rng.normal(size=(41, 4)).astype(np.float32), "acts": rng.integers(2, size=40), **changed}
+    return Trajectory(**parts, infos=None, terminal=True)
+
+
+class TestDemonstrationsOfAnotherWorld:
+    """Trajectories that are none of the world are named before anything is trained."""
+
+    @pytest.mark.parametrize(
+        "make", [lambda: BehavioralCloning(epochs=1), lambda: GAIL(steps=512), lambda: DensityReward(steps=512)]
+    )
+    @pytest.mark.parametrize(
+        ("trajectories", "message"),
+        [
+            (
+                lambda: [drawn(), drawn(obs=np.zeros((41, 3)))],
+                r"trajectories\[1\].obs: each has shape \(3,\), .* \(4,\)",
+            ),
+            (lambda: [drawn(obs=np.full((41, 4), np.nan))], r"trajectories\[0\].obs: should be finite, holds nan"),
+            (lambda: [drawn(acts=np.arange(40))], r"trajectories\[0\].acts: 2 is not in the world's Discrete\(2\)"),
+            (lambda: [drawn(acts=np.zeros((40, 1)))], r"trajectories\[0\].acts: each has shape \(1,\), .* \(\)"),
+            (lambda: drawn(), "trajectories: should be a list of them, was Trajectory"),
+        ],
+    )
+    def test_is_named(self, make: Any, trajectories: Any, message: str) -> None:
+        with pytest.raises(ValueError, match=message):
+            make().fit_world("CartPole-v1", trajectories())
+
+    def test_worlds_discounts_and_features_are_named(self) -> None:
+        with pytest.raises(ValueError, match="world: was None, should be a Gymnasium id"):
+            BehavioralCloning().fit_world(None, [drawn()])  # type: ignore[arg-type]
+        for solver in (GAIL(steps=512), DensityReward(steps=512)):
+            with pytest.raises(ValueError, match="discount: was nan, should be in"):
+                solver.fit_world("CartPole-v1", [drawn()], discount=np.nan)
+        first = drawn().obs[0, 0]
+        for later in ([np.nan], [1.0, 2.0]):
+
+            def features(seen: Array, action: int, later: list[float] = later) -> list[float]:
+                return [1.0] if seen[0] == first else later
+
+            with pytest.raises(ValueError, match=r"features: should give finite arrays \(1,\)"):
+                AIRL(steps=512).fit_world("CartPole-v1", [drawn()], features=features, variable_horizon=True)
 
 
 SMALL: tuple[Any, ...] = (

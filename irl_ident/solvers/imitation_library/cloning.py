@@ -111,8 +111,8 @@ class BehavioralCloning(Solver):
         library.require("BehavioralCloning")
         from imitation.data.rollout import flatten_trajectories
 
-        choices = flatten_trajectories(worlds.checked_trajectories(trajectories))
         venv = worlds.vector(world, 1)
+        choices = flatten_trajectories(worlds.checked_trajectories(trajectories, venv))
         with library.reproducible(self.seed) as random:
             learner = cloned(self, choices.obs, choices.acts, (venv.observation_space, venv.action_space), random)
             loss = surprise(learner, choices.obs, choices.acts)
@@ -136,6 +136,8 @@ class BehavioralCloning(Solver):
                     states, chosen, _ = demos.followed(env, each, self.episodes, horizon, draw).steps()
                 observations.append(place * env.n_states + states)
                 actions.append(chosen)
+        if not any(chosen.size for chosen in actions):
+            raise ValueError("evidence: no choice of an action was observed, all episodes start where they end")
         return np.concatenate(observations), np.concatenate(actions)
 
 

@@ -127,9 +127,10 @@ class DensityReward(Solver):
             ``reward_net`` is the density model, called on batches (state, action, next_state, done).
         """
         library.require("DensityReward")
-        given = worlds.checked_trajectories(trajectories)
+        discount = worlds.checked_discount(discount)
         with library.reproducible(self.seed) as random, library.recorded() as (log, _):
             venv = worlds.vector(world)
+            given = worlds.checked_trajectories(trajectories, venv)
             chosen = {**worlds.WORLD_SETTINGS, **self.ppo}
             learner = worlds.ppo(venv, discount=discount, seed=self.seed, layers=worlds.HIDDEN_LAYERS, settings=chosen)
             learner.set_logger(log)

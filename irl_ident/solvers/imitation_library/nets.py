@@ -10,7 +10,7 @@ from gymnasium.spaces import Discrete, Space
 from imitation.rewards.reward_nets import RewardNet
 
 from irl_ident.environment import Array
-from irl_ident.solvers.imitation_library.worlds import Features
+from irl_ident.solvers.imitation_library.worlds import Features, checked_features
 
 
 class LinearStateReward(RewardNet):
@@ -52,7 +52,9 @@ class LinearWorldReward(RewardNet):
     def forward(self, state: torch.Tensor, action: torch.Tensor, next_state: Any, done: Any) -> torch.Tensor:
         """Rewards of a batch of observations and actions as the library has prepared them, (n,)."""
         observations, actions = _raw(self.observation_space, state), _raw(self.action_space, action)
-        rows = [self._features(*pair) for pair in zip(observations, actions, strict=True)]
+        rows = [
+            checked_features(self._features(*pair), len(self.theta)) for pair in zip(observations, actions, strict=True)
+        ]
         return torch.as_tensor(np.array(rows), dtype=torch.float32) @ self.theta
 
 

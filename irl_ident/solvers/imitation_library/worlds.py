@@ -75,6 +75,8 @@ def _maker(environments: Sequence[Environment], place: int, horizon: int) -> Cal
 
 def vector(world: World, copies: int = COPIES, *wrappers: Callable[[Any], Any]) -> Any:
     """A vector of copies of a world, wrapped."""
+    if not (isinstance(world, str) or callable(world)):
+        raise ValueError(f"world: was {world!r}, should be a Gymnasium id or a function that makes an environment")
     import gymnasium
     from stable_baselines3.common.vec_env import DummyVecEnv
 
@@ -178,10 +180,12 @@ def rollouts(agent: Any, world: World, *, episodes: int, seed: int) -> list[Any]
     return list(found)
 
 
-def checked_trajectories(trajectories: Sequence[Any]) -> list[Any]:
-    """A list of the library's trajectories, at least one; ``ValueError`` otherwise."""
+def checked_trajectories(trajectories: Sequence[Any], venv: Any) -> list[Any]:
+    """A list of the library's trajectories, at least one, all of the world of ``venv``; ``ValueError`` otherwise."""
     from imitation.data.types import Trajectory
 
+    if not isinstance(trajectories, Sequence) or isinstance(trajectories, str):
+        raise ValueError(f"trajectories: should be a list of them, was {type(trajectories).__name__}")
     given = list(trajectories)
     if not given:
         raise ValueError("trajectories: is empty, should hold at least one")
@@ -190,7 +194,31 @@ def checked_trajectories(trajectories: Sequence[Any]) -> list[Any]:
             raise ValueError(
                 f"trajectories[{place}]: should be an imitation.data.types.Trajectory, was {type(each).__name__}"
             )
+        if isinstance(each.obs, np.ndarray):
+            _check_seen(f"trajectories[{place}].obs", each.obs, venv.observation_space)
+        _check_seen(f"trajectories[{place}].acts", each.acts, venv.action_space)
     return given
+
+
+def _check_seen(argument: str, seen: Array, space: Any) -> None:
+    """Raise ``ValueError`` unless ``seen`` (n, ...) are finite and shaped as ``space`` is; in it, if it is discrete."""
+    from gymnasium.spaces import Discrete
+
+    if seen.shape[1:] != space.shape:
+        raise ValueError(f"{argument}: each has shape {seen.shape[1:]}, those of the world {space.shape}")
+    if not np.isfinite(seen).all():
+        raise ValueError(f"{argument}: should be finite, holds {seen[~np.isfinite(seen)][0]}")
+    if isinstance(space, Discrete):
+        outside = (seen < space.start) | (seen >= space.start + space.n)
+        if outside.any():
+            raise ValueError(f"{argument}: {seen[outside][0]} is not in the world's {space}")
+
+
+def checked_discount(discount: float) -> float:
+    """``discount``, or ``ValueError`` when it is outside [0, 1]."""
+    if not 0 <= discount <= 1:
+        raise ValueError(f"discount: was {discount!r}, should be in [0, 1]")
+    return discount
 
 
 def reward_net(venv: Any, trajectories: Sequence[Any], features: Features | None) -> Any:
@@ -201,7 +229,13 @@ def reward_net(venv: Any, trajectories: Sequence[Any], features: Features | None
 
     if features is None:
         return BasicRewardNet(venv.observation_space, venv.action_space)
-    first = np.asarray(features(trajectories[0].obs[0], trajectories[0].acts[0]), dtype=float)
-    if first.ndim != 1 or first.size == 0 or not np.isfinite(first).all():
-        raise ValueError(f"features: should give finite arrays (d,), gave {first!r}")
+    first = checked_features(features(trajectories[0].obs[0], trajectories[0].acts[0]))
     return LinearWorldReward(venv.observation_space, venv.action_space, features, first.size)
+
+
+def checked_features(given: npt.ArrayLike, dim: int | None = None) -> Array:
+    """``given`` as a finite array (d,), d being ``dim`` where that is known; ``ValueError`` otherwise."""
+    found = np.asarray(given, dtype=float)
+    if found.ndim != 1 or found.size == 0 or found.size != (dim or found.size) or not np.isfinite(found).all():
+        raise ValueError(f"features: should give finite arrays ({dim or 'd'},), gave {found!r}")
+    return found
