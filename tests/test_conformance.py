@@ -50,6 +50,26 @@ def test_looking_at_one_environment_only_is_found_out():
     assert (found.outcome("member"), found.outcome("several")) == ("passed", "failed")
 
 
+def test_the_first_discount_for_all_environments_is_found_out():
+    def fit(evidence, family):
+        discount = evidence[0][0].discount
+        return middle([(builders.discounted(env, discount), seen) for env, seen in evidence], family)
+
+    found = conformance.check(fit)
+    assert (found.outcome("member"), found.outcome("several")) == ("passed", "failed")
+
+
+def test_answers_to_degenerate_evidence_alone_are_not_enough():
+    def fit(evidence, family):
+        if isinstance(evidence[0][1], np.ndarray):
+            raise ValueError("evidence: is too rich")
+        return np.zeros(family.dim)
+
+    found = conformance.check(fit)
+    assert {"passed", "refused"} == {each.outcome for each in found.checks}
+    assert not found.passed
+
+
 def test_other_temperatures_are_found_out():
     assert conformance.check(likelihood, "soft", temperature=0.5).outcome("member") == "failed"
 
@@ -60,6 +80,8 @@ def test_other_temperatures_are_found_out():
         (lambda evidence, family: np.full(family.dim, np.nan), "not finite"),
         (lambda evidence, family: np.zeros(family.dim + 1), "shape"),
         (lambda evidence, family: 1 / 0, "ZeroDivisionError"),
+        (lambda evidence, family: [[1], [1, 2]], "no array of numbers"),
+        (lambda evidence, family: "best", "no array of numbers"),
     ],
 )
 def test_answers_that_are_none_fail_with_a_reason(answer, words):
