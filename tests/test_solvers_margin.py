@@ -225,6 +225,23 @@ def test_maximum_margin_planning_solves_the_program_over_all_policies(seed):
     assert cost / 2 * np.sum((found.theta - theta.value) ** 2) <= found.convergence.residual + 1e-6
 
 
+def test_to_end_as_the_demonstrator_did_is_no_difference():
+    """From each state to the absorbing goal: episodes say as much as the policy, whose margins are all kept."""
+    room = ii.builders.grid("G..\n...\n...", 0.9, absorbing="G")
+    env, family = room.environment, StateRewards(9)
+    agent = ii.agents.Optimal(family, np.eye(9)[room.marks["G"]].reshape(-1))
+    demos = agent.demonstrate(env, episodes=400, horizon=30, seed=0)
+    policy, episodes = (MaximumMarginPlanning().fit([(env, s)], family) for s in (agent.policy(env), demos))
+    assert policy.value < 0.01
+    assert episodes.value < 0.01
+
+
+def test_one_episode_does_not_count_as_exact():
+    env = ii.Environment(np.full((2, 2, 2), 0.5), 0.9)
+    found = Apprenticeship().fit([(env, Trajectories([[0, 1, 0]], [[0, 1]]))], StateRewards(2))
+    assert found.deviation == np.inf
+
+
 @pytest.mark.parametrize("solver", [Apprenticeship(), MaximumMarginPlanning(iterations=50), NgRussellSampled(rounds=5)])
 def test_hard_input_is_answered_or_refused(solver):
     hard = [each for each in conformance.check(solver).checks if each.name not in ("member", "several", "discount")]

@@ -12,7 +12,8 @@ that grows with what that policy does differently:
 
     minimise  c/2 |theta|_2^2 + 1/k sum_e [ max over policies (theta . mu + l_e(mu)) - theta . mu_E,e ],
 
-``l_e(mu)``, in [0, 1], the share of the occupancy that falls on actions that were not shown.  The maximum is a plan.
+``l_e(mu)``, in [0, 1], the share of the occupancy that falls on actions that were not shown (none of those in absorbing
+states in which the demonstrator ended).  The maximum is a plan.
 Block-coordinate Frank-Wolfe on the dual (Lacoste-Julien et al. 2013) plans one environment at a time; between plans,
 weight moves between the rivals that are known, from the worst to the best, by exact steps (pairwise Frank-Wolfe;
 Lacoste-Julien & Jaggi 2015).  The duality gap bounds how far the objective is from its minimum.
@@ -23,13 +24,13 @@ from __future__ import annotations
 from dataclasses import dataclass
 
 import numpy as np
-from scipy import optimize
+from scipy import optimize, sparse
 
 from irl_ident import evidence as evidence_room
 from irl_ident import planning
 from irl_ident.agents import Optimal
 from irl_ident.environment import Array, Environment, Mask
-from irl_ident.evidence import Evidence
+from irl_ident.evidence import Evidence, Observation
 from irl_ident.planning.checks import positive
 from irl_ident.rewards import RewardFamily
 from irl_ident.solvers import reading
@@ -54,7 +55,8 @@ class Apprentice(Estimate):
         Euclidean distance between the feature expectations of mixture and demonstrator: no reward with
         ``|theta|_2 <= 1`` tells them apart by more.
     deviation : float
-        Euclidean norm of the standard errors of the demonstrator's expectations; 0 for policies.
+        Euclidean norm of the standard errors of the demonstrator's expectations; 0 for policies, infinite where a
+        single episode stands for an environment.
     """
 
     rewards: Array
@@ -138,7 +140,7 @@ class Apprenticeship(Solver):
             rewards=np.array(rewards),
             mixture=mixture,
             gap=gap,
-            deviation=float(np.linalg.norm([np.where(np.isfinite(x.deviation), x.deviation, 0) for x in shown])),
+            deviation=float(np.linalg.norm([seen.deviation for seen in shown])),
         )
 
 
@@ -198,7 +200,7 @@ class MaximumMarginPlanning(Solver):
         if any(env.discount == 1 for env, _ in pairs):
             raise ValueError("evidence: maximum-margin planning needs discounts below 1")
         blocks = [
-            _Block(env, family, ~evidence_room.shown(env, seen).shown, found.mean, found.initial)
+            _Block(env, family, _different(env, seen), found.mean, found.initial)
             for (env, seen), found in zip(pairs, expected(pairs, family), strict=True)
         ]
         theta, value, gap, passes = margins(blocks, self.regularisation, self.tolerance, self.iterations)
@@ -213,6 +215,15 @@ class MaximumMarginPlanning(Solver):
             Convergence(status, passes, "duality gap", gap),
             "the unique minimum of the regularised objective: least |theta|_2 for the margins that it keeps",
         )
+
+
+def _different(env: Environment, observation: Observation) -> Mask:
+    """Actions (S, A) that were not shown, less those of absorbing states without observation that were come to."""
+    seen = evidence_room.shown(env, observation)
+    taken = sparse.csr_array(env.transitions[seen.shown.ravel()])
+    entered = np.zeros(env.n_states, dtype=bool)
+    entered[taken.indices] = True
+    return ~seen.shown & ~(entered & env.absorbing & ~seen.observed)[:, None]
 
 
 @dataclass(frozen=True, eq=False)
