@@ -141,6 +141,15 @@ def test_least_loss_per_gain_over_all_vertices(seed):
     assert abs(estimate.convergence.residual) < 1e-6
 
 
+@pytest.mark.parametrize("unit", [1e-9, 1e-6, 1e6])
+def test_units_of_reward_change_nothing(unit):
+    env, features = random_environment(1, 4, 3), np.random.default_rng(0).uniform(-1, 1, (4, 3, 3))
+    policy = ii.agents.Noisy(LinearRewards(features), [1.0, -0.5, 0.2], 0.3).policy(env)
+    one, other = (Compatible().fit([(env, policy)], LinearRewards(f)) for f in (features, unit * features))
+    np.testing.assert_allclose(other.value, one.value, atol=1e-7)
+    np.testing.assert_allclose(other.gain, unit * one.gain, rtol=1e-5)
+
+
 @pytest.mark.parametrize("seed", range(6))
 def test_optimal_demonstrators_are_explained(seed):
     evidence = seen(seed, 4, 1 + seed % 3, optimal=True)

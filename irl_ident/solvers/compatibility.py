@@ -32,7 +32,7 @@ would do in states that it never comes to counts for nothing.
 from __future__ import annotations
 
 from collections.abc import Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from functools import cached_property
 from typing import Any
 
@@ -76,6 +76,10 @@ class Demonstrator:
     features: sparse.csr_array
     mean: Array
     initial: Array
+
+    def scaled(self, factor: float) -> Demonstrator:
+        """The same in another unit of reward."""
+        return replace(self, features=sparse.csr_array(self.features * factor), mean=self.mean * factor)
 
     def loss(self, theta: Array) -> float:
         """``C(theta)``, by planning."""
@@ -144,7 +148,7 @@ class Compatible(Solver):
                 np.zeros(len(shown)),
                 0.0,
             )
-        theta, least, iterations = least_loss(shown, gained / unit)
+        theta, least, iterations = least_loss([each.scaled(1 / unit) for each in shown], gained / unit)
         losses = np.array([each.loss(theta) for each in shown])
         gain = float(gained @ theta)
         ratio = float(losses.sum()) / gain
@@ -153,9 +157,7 @@ class Compatible(Solver):
             Optimal(family, theta),
             minimised,
             ratio,
-            Convergence(
-                "converged", iterations, "loss per gain by planning less that of the program", ratio - least / unit
-            ),
+            Convergence("converged", iterations, "loss per gain by planning less that of the program", ratio - least),
             "largest gain over the uniform policy with |theta|_inf <= 1, among rewards with the least loss per gain",
             losses,
             gain,
