@@ -153,6 +153,13 @@ class TestConfidence:
         wanted = np.sqrt(2 * 0.3 * logarithm / 5) + 7 * logarithm / (3 * 4)
         np.testing.assert_allclose(simulators.half_widths(sums, np.ones(1), 0.1), wanted)
 
+    def test_only_bounds_leave_room_for_what_was_never_seen(self, simulator, pools):
+        still = np.ones((50, 1))
+        assert simulators.half_widths(still, None, 0.1) == 0
+        assert simulators.half_widths(still, np.ones(1), 0.1) > 0.1
+        told = [str(compared(simulator, *_first(pools, 20, bounded)).report()) for bounded in (True, False)]
+        assert ["did not vary" in " ".join(text.split()) for text in told] == [False, True]
+
     @pytest.mark.parametrize("paired", [True, False])
     def test_differences_hold_together(self, pools, exact, paired):
         missed = 0

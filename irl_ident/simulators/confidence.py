@@ -6,8 +6,9 @@ bound (Maurer & Pontil 2009, theorem 4, both sides) holds at every N:
     |E X - mean X| <= sqrt(2 v log(4 / q) / N) + 7 R log(4 / q) / (3 (N - 1))       with probability at least 1 - q.
 
 Without R the half-width is Student's ``t_{N-1}(1 - q/2) sqrt(v / N)``, right as N grows (and at every N for normal
-sums).  Either way ``q = level / (number of features x number of bounds)``, so that by Bonferroni's inequality all
-bounds hold together with probability at least ``1 - level``; what was cut off is added.
+sums); sums that were all the same it takes as exact, whatever is rare and was not seen yet.  Either way ``q = level /
+(number of features x number of bounds)``, so that by Bonferroni's inequality all bounds hold together with probability
+at least ``1 - level``; what was cut off is added.
 
 The difference of two policies' expectations is bounded as one variable where both were measured from the same resets:
 common random numbers make its variance small, and R doubles.  Otherwise the bounds of both are added.

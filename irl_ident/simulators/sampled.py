@@ -209,7 +209,8 @@ class SampledSet:
 
     def _assumptions(self) -> tuple[str, ...]:
         exact = all(one.exact for one in self.compared)
-        method = "empirical Bernstein, at every number of episodes" if exact else "Student t, as episodes grow"
+        asymptotic = "Student t, as episodes grow; sums that did not vary count as exact"
+        method = "empirical Bernstein, at every number of episodes" if exact else asymptotic
         worlds = [
             f"{simulator}: demonstrator {shown.name!r} in {shown.episodes} episodes, against "
             + ", ".join(f"{one.name!r} in {one.episodes}" for one in tried)
