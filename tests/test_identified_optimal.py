@@ -332,3 +332,22 @@ def test_hundreds_of_ties_that_nearly_repeat_each_other_leave_trivial_rewards():
     assert ident.dimension == 0
     assert np.ptp(ident.center()) <= 1e-9
     assert "trivially consistent" in " ".join(ident.report().reasons)
+
+
+@settings(max_examples=20)
+@given(
+    seed=st.integers(0, 10_000),
+    unit=st.sampled_from([1e-9, 1e-5, 1e5, 1e9]),
+    discount=st.sampled_from([0.5, 0.9, 0.99999]),
+)
+def test_the_unit_of_features_and_the_patience_of_the_agent_contradict_nothing(seed, unit, discount):
+    """Rewards in other units are the same objectives; only the ties and rounding of large values are new."""
+    rng = np.random.default_rng(seed)
+    features, theta = rng.standard_normal((5, 3, 4)), rng.standard_normal(4)
+    environments = [ii.builders.random_environment(5, 3, discount, seed + i) for i in range(2)]
+    found = []
+    for family in (LinearRewards(features), LinearRewards(unit * features)):
+        agent = ii.agents.Optimal(family, theta)
+        ident = ii.identify([(env, agent.policy(env)) for env in environments], family)
+        found.append((ident.report().verdict, ident.dimension, sorted(a.kind for a in ident.ambiguities)))
+    assert found[0] == found[1] == ("a set", 3, ["experimental", "scale"])

@@ -171,8 +171,10 @@ def _shapings(systems: Sequence[System], representational: bool) -> _Candidates:
         return _Candidates("shaping", np.zeros((dim, 0)), (), representational)
     theta, residual = _explained(systems, [system.env.shaping.toarray() for system in systems])
     local = np.flatnonzero(residual < INSIDE)
-    both = np.vstack([np.hstack([system.features.toarray(), -system.env.shaping.toarray()]) for system in systems])
-    general = linalg.null_space(both, rcond=INSIDE)[:dim]
+    features = np.vstack([system.features.toarray() for system in systems])
+    unit = np.abs(features).max(initial=0) or 1.0
+    potentials = np.vstack([system.env.shaping.toarray() for system in systems])
+    general = linalg.null_space(np.hstack([features / unit, -potentials]), rcond=INSIDE)[:dim]
     names = systems[0].env.states
     words = (
         tuple(f"shaping at {names[s]}" for s in local)

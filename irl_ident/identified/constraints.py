@@ -31,11 +31,11 @@ from irl_ident.identified.observed import System
 
 Indices = npt.NDArray[np.int64]
 
-ROUNDING = 1e-15
-"""Entries of reduced rows below this are rounding of 0."""
+ROUNDING = 0.25
+"""Entries of reduced rows below this times the rounding of the largest term in their sum are 0."""
 
-NEGLIGIBLE_ROW = 1e-12
-"""Reduced rows with no entry above this (rewards have entries of order 1) say nothing: rounding of a row of zeros."""
+NEGLIGIBLE_ROW = 256
+"""Reduced rows with no entry above this times the rounding of their largest term are rows of 0, and say nothing."""
 
 
 @dataclass(frozen=True, eq=False)
@@ -88,8 +88,11 @@ def reduced(systems: Sequence[System], dim: int) -> Constraints:
         values = _values(system, states, np.arange(start, start + states.size), dim, total)
         slack = system.env.shaping @ values
         slack[:, :dim] -= system.features.toarray()
-        slack[np.abs(slack) < ROUNDING] = 0
-        slack[np.abs(slack).max(axis=1) < NEGLIGIBLE_ROW] = 0
+        terms = abs(system.env.shaping) @ np.abs(values)
+        terms[:, :dim] += abs(system.features).toarray()
+        noise = np.finfo(float).eps * terms
+        slack[np.abs(slack) <= ROUNDING * noise] = 0
+        slack[np.abs(slack).max(axis=1) <= NEGLIGIBLE_ROW * noise.max(axis=1)] = 0
         unreachable = ~system.known
         unreachable[states] = False
         slack[np.repeat(unreachable, system.env.n_actions)] = 0

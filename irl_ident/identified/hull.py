@@ -160,6 +160,8 @@ def strictness(constraints: Constraints) -> Array:
     if rows == 0:
         return np.zeros(0)
     free, span = _solved_for(constraints.at_least, constraints.equal)
+    if free.shape[1] == 0:
+        return np.zeros(rows)
     alive = np.flatnonzero(abs(free).max(axis=1).toarray().ravel() > NEGLIGIBLE)
     found = np.zeros(rows)
     if alive.size == 0:
