@@ -166,6 +166,19 @@ def test_only_theta_over_temperature_is_told():
     assert one.log_likelihood == pytest.approx(two.log_likelihood, rel=1e-12)
 
 
+@pytest.mark.parametrize("dense", [True, False])
+@pytest.mark.parametrize("prior", [lambda unit: None, Gaussian, lambda unit: Laplace(0.05 * unit)])
+@pytest.mark.parametrize(("temperature", "size"), [(1e3, 1e-3), (1e-3, 1e3), (1e-3, 1.0), (1.0, 1e-6)])
+def test_units_of_reward_and_features_change_nothing(dense, prior, temperature, size, monkeypatch):
+    monkeypatch.setattr(likelihood, "is_small", lambda data, family: dense)
+    env, family, unit = random_environment(6, 5, 3, 0.99), features(3), temperature / size
+    seen = watched(ii.agents.SoftOptimal(family, [1.0, 0.5, 0.0, -1.0]), [env])
+    plain = MaxEnt(prior=prior(1.0)).fit(seen, family)
+    scaled = MaxEnt(temperature, prior(unit)).fit(seen, LinearRewards(size * family.features))
+    assert scaled.convergence.status == "converged"
+    np.testing.assert_allclose(scaled.theta / unit, plain.theta, rtol=0, atol=1e-6)
+
+
 def test_several_environments_share_one_reward():
     family = features(4)
     worlds = [random_environment(seed, 5, 3) for seed in range(3)]
@@ -192,6 +205,28 @@ def test_agents_that_always_do_the_same_have_no_greatest_likelihood(dense, monke
     tamed = MaxEnt(prior=Gaussian(1.0)).fit(seen, family)
     assert tamed.convergence.status == "converged"
     assert np.abs(tamed.theta).max() < np.abs(found.theta).max()
+
+
+@pytest.mark.parametrize("dense", [True, False])
+@pytest.mark.parametrize("choices", [1, 100, 10**4])
+def test_many_choices_do_not_hide_that_there_is_no_greatest_likelihood(dense, choices, monkeypatch):
+    monkeypatch.setattr(likelihood, "is_small", lambda data, family: dense)
+    env, family = ii.builders.grid("....\n.#..\n....\n...G", 0.95, slip=0.1).environment, StateRewards(15)
+    shown = ii.agents.Optimal(family, np.random.default_rng(0).normal(size=15)).policy(env)
+    found = MaxEnt().fit([(env, Counts(choices * (shown > 0)))], family)
+    assert found.convergence.status == "separated"
+
+
+@pytest.mark.parametrize("dense", [True, False])
+def test_rare_choices_that_were_made_have_a_greatest_likelihood(dense, monkeypatch):
+    monkeypatch.setattr(likelihood, "is_small", lambda data, family: dense)
+    env, family = random_environment(7, 5, 3), features(0)
+    agent = ii.agents.SoftOptimal(family, [1.0, -0.5, 0.3, 0.8], 0.05)
+    policy = agent.policy(env)
+    assert 0 < policy.min() < 1e-12
+    found = MaxEnt(temperature=0.05).fit([(env, policy)], family)
+    assert found.convergence.status == "converged"
+    np.testing.assert_allclose(found.policy(env), policy, rtol=0, atol=1e-7)
 
 
 def test_a_gaussian_prior_balances_the_gradient():

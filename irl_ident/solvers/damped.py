@@ -13,7 +13,7 @@ import numpy as np
 from scipy import linalg
 
 from irl_ident.environment import Array
-from irl_ident.solvers.matrix_free import SoftLikelihood, is_endless
+from irl_ident.solvers.matrix_free import FLAT, SoftLikelihood, is_endless, may_be_endless
 
 Step = Callable[[SoftLikelihood, Array, float], Array]
 """From what is minimised, a place and a damping to the damped Newton step (d,)."""
@@ -63,17 +63,19 @@ def newton(
     endless : bool
         The search was given up because there is no minimum; see :func:`irl_ident.solvers.matrix_free.is_endless`.
     """
-    total = sum(float(weights.sum()) for _, weights in objective.data) / objective.temperature**2
-    theta, damping = start, 1e-3 * total
+    unit = objective.choices * objective.slope**2
+    theta, damping = start, 1e-3 * unit
     value, gradient = objective(theta)
     for tried in range(1, iterations + 1):
         size = float(np.linalg.norm(gradient))
-        if size <= tolerance:
+        if size <= tolerance and not may_be_endless(objective, theta):
             return theta, tried - 1, size, False
         change = step(objective, theta, damping)
         gain = (damping * float(change @ change) - float(gradient @ change)) / 2
         if is_endless(objective, theta, change, gain):
             return theta, tried, size, True
+        if size <= tolerance and gain < FLAT:
+            return theta, tried, size, False
         trial, slope = objective(theta + change)
         blurred = gain < ROUNDING * (1 + abs(value))
         if blurred and np.linalg.norm(slope) >= size / 2:
@@ -82,5 +84,5 @@ def newton(
         if blurred or ratio > ACCEPTED:
             theta, value, gradient = theta + change, trial, slope
         damping = damping / 10 if blurred or ratio > 0.75 else damping if ratio > 0.25 else damping * 10
-        damping = max(damping, 1e-14 * total)
+        damping = max(damping, 1e-14 * unit)
     return theta, iterations, float(np.linalg.norm(gradient)), False

@@ -102,8 +102,9 @@ class MaxEnt(Solver):
     iterations : int
         Newton steps, at most.
     tolerance : float
-        A gradient of this Euclidean norm, for each choice that was counted, is 0; above 0.  Searches that form or
-        factorise their systems go on to rounding, where it costs no more than a step or two.
+        A gradient of this Euclidean norm is 0, for each choice that was counted and in units of the largest feature
+        over the temperature; above 0.  Searches that form or factorise their systems go on to rounding, where it costs
+        no more than a step or two.
     """
 
     temperature: float = 1.0
@@ -175,7 +176,7 @@ def gauge(prior: Gaussian | Laplace | None, status: Status) -> str:
 def _smooth(objective: SoftLikelihood, iterations: int, tolerance: float) -> tuple[Array, Convergence]:
     """Greatest likelihood, or greatest posterior density under a Gaussian prior."""
     data, family, start = objective.data, objective.family, np.zeros(objective.family.dim)
-    zero = tolerance * sum(float(weights.sum()) for _, weights in data)
+    zero = tolerance * objective.choices * objective.slope
     gauge: Callable[[Weighted, RewardFamily, Array], Array] | None = None
     if is_small(data, family):
         theta, steps, residual, endless = damped.newton(objective, start, EXACT * zero, iterations, damped.dense_step)
@@ -194,11 +195,11 @@ def _smooth(objective: SoftLikelihood, iterations: int, tolerance: float) -> tup
 def _sparse(objective: SoftLikelihood, scale: Array, iterations: int) -> tuple[Array, Convergence]:
     """Greatest posterior density under a Laplace prior; the residual is the largest violation of its conditions."""
     data, family = objective.data, objective.family
-    d, rate = family.dim, 1 / scale
+    d, rate, unit = family.dim, 1 / scale, 1 / objective.slope
 
     def split(x: Array) -> tuple[float, Array]:
-        value, gradient = objective(x[:d] - x[d:])
-        return value + float(rate @ (x[:d] + x[d:])), np.concatenate([gradient + rate, rate - gradient])
+        value, gradient = objective(unit * (x[:d] - x[d:]))
+        return value + unit * float(rate @ (x[:d] + x[d:])), unit * np.concatenate([gradient + rate, rate - gradient])
 
     solver: Any = optimize.minimize
     found = solver(
@@ -209,14 +210,14 @@ def _sparse(objective: SoftLikelihood, scale: Array, iterations: int) -> tuple[A
         bounds=[(0, None)] * (2 * d),
         options={"maxiter": 20 * iterations, "maxfun": 40 * iterations, "ftol": 1e-15, "gtol": 1e-10, "maxcor": 30},
     )
-    theta = np.asarray(found.x[:d] - found.x[d:], dtype=float)
+    theta = np.asarray(unit * (found.x[:d] - found.x[d:]), dtype=float)
     if is_small(data, family):
         theta = _polished(data, family, objective.temperature, rate, theta)
     gradient = objective(theta)[1]
     away = np.where(theta != 0, np.abs(gradient + np.sign(theta) * rate), np.maximum(np.abs(gradient) - rate, 0))
     residual = float(away.max())
-    total = sum(float(weights.sum()) for _, weights in data)
-    status: Status = "converged" if residual <= 1e-6 * max(total, float(rate.max())) else "iterations"
+    allowed = 1e-6 * max(objective.choices * objective.slope, float(rate.max()))
+    status: Status = "converged" if residual <= allowed else "iterations"
     return theta, Convergence(status, int(found.nit), "violation of the conditions for an optimum", residual)
 
 

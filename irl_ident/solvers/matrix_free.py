@@ -15,6 +15,7 @@ from __future__ import annotations
 
 from collections.abc import Sequence
 from dataclasses import dataclass, field
+from functools import cached_property
 from typing import Any
 
 import numpy as np
@@ -22,14 +23,17 @@ from scipy import optimize, sparse
 from scipy.sparse import linalg as sparse_linalg
 
 from irl_ident import planning
-from irl_ident.environment import Array, Environment
+from irl_ident.environment import Array, Environment, Mask
 from irl_ident.planning import PolicySystem, SoftPlan
 from irl_ident.rewards import RewardFamily
 
 FLAT = 1e-6
 MOVING = 0.1
-"""Where a Newton step gains less than FLAT nats, or FLAT a visit of a state that has less than one, and changes a
-log-probability in that state by MOVING, there is no maximum."""
+"""Where a Newton step gains less than FLAT nats, or FLAT a visit of a state that has less than one, and lowers the
+log-probability of an action that was never chosen in that state by MOVING, there is no maximum."""
+
+RESOLVED = 1e-14
+"""Rounding hides gains below this share of a nat for each choice; where it is more than FLAT, it takes its place."""
 
 Weighted = Sequence[tuple[Environment, Array]]
 """Environments and how much each choice counts, (S, A)."""
@@ -93,6 +97,17 @@ class SoftLikelihood:
         value = -self._value + float(self.precision @ theta**2) / 2
         return value, self.precision * theta - self._gradient
 
+    @cached_property
+    def choices(self) -> float:
+        """How many choices were counted."""
+        return sum(float(weights.sum()) for _, weights in self.data)
+
+    @cached_property
+    def slope(self) -> float:
+        """The largest feature over the temperature: what gradients, for each choice, are measured by."""
+        largest = max(float(abs(features).max()) if features.nnz else 0.0 for features in self._features)
+        return largest / self.temperature if largest > 0 else 1.0
+
     def log_likelihood(self, theta: Array) -> float:
         """In nats, without the prior."""
         self._move(theta)
@@ -148,13 +163,30 @@ class SoftLikelihood:
 
 def is_endless(objective: SoftLikelihood, theta: Array, step: Array, gain: float) -> bool:
     """Whether a Newton step that is to bring ``gain`` nats goes on for ever: the likelihood has no maximum."""
-    if objective.precision.any() or gain >= FLAT:
+    least = max(FLAT, RESOLVED * objective.choices)
+    if objective.precision.any() or gain >= least or not any(_never(weights).any() for _, weights in objective.data):
         return False
     for change, (_, weights) in zip(objective.changes(theta, step), objective.data, strict=True):
-        flat = gain < FLAT * np.minimum(weights.sum(axis=1), 1)
-        if (np.abs(change[flat]) > MOVING).any():
+        flat = gain < least * np.minimum(weights.sum(axis=1), 1)
+        if (change[_never(weights) & flat[:, None]] < -MOVING).any():
             return True
     return False
+
+
+def may_be_endless(objective: SoftLikelihood, theta: Array) -> bool:
+    """Whether any action that was never chosen is so improbable that a step as :func:`is_endless` seeks may exist.
+
+    A step gains half of ``sum_s w sum_a pi change^2``; a change of MOVING gains FLAT a visit unless pi is that small.
+    """
+    return not objective.precision.any() and any(
+        bool((place.plan.policy[_never(weights)] < 2 * FLAT / MOVING**2).any())
+        for place, (_, weights) in zip(objective.places(theta), objective.data, strict=True)
+    )
+
+
+def _never(weights: Array) -> Mask:
+    """Actions (S, A) that were not chosen in states where others were."""
+    return np.asarray((weights == 0) & weights.any(axis=1, keepdims=True))
 
 
 def newton(
@@ -182,29 +214,18 @@ def newton(
     )
     theta, steps = np.asarray(found.x, dtype=float), int(found.nit)
     residual = float(np.linalg.norm(objective(theta)[1]))
-    while steps < iterations and residual > tolerance:
-        trial = theta + newton_step(objective, theta, 0.0)
-        size = float(np.linalg.norm(objective(trial)[1]))
+    while residual > tolerance or may_be_endless(objective, theta):
+        step = newton_step(objective, theta, 1e-12 * objective.choices * objective.slope**2)
+        gain = -float(objective(theta)[1] @ step) / 2
+        if is_endless(objective, theta, step, gain):
+            return theta, steps, residual, True
+        if steps >= iterations or (residual <= tolerance and gain < FLAT):
+            break
+        size = float(np.linalg.norm(objective(theta + step)[1]))
         if not size < residual / 2:
             break
-        theta, residual, steps = trial, size, steps + 1
-    if not _has_rare_choices(objective, theta):
-        return theta, steps, residual, False
-    total = sum(float(weights.sum()) for _, weights in objective.data) / objective.temperature**2
-    step = newton_step(objective, theta, 1e-12 * total)
-    gain = -float(objective(theta)[1] @ step) / 2
-    return theta, steps, residual, is_endless(objective, theta, step, gain)
-
-
-def _has_rare_choices(objective: SoftLikelihood, theta: Array) -> bool:
-    """Whether any choice in a visited state is so improbable that a step as :func:`is_endless` seeks may exist.
-
-    A step gains half of ``sum_s w sum_a pi change^2``; a change of MOVING gains FLAT a visit unless pi is that small.
-    """
-    return any(
-        bool((place.plan.policy[weights.any(axis=1)] < 2 * FLAT / MOVING**2).any())
-        for place, (_, weights) in zip(objective.places(theta), objective.data, strict=True)
-    )
+        theta, residual, steps = theta + step, size, steps + 1
+    return theta, steps, residual, False
 
 
 def newton_step(objective: SoftLikelihood, theta: Array, damping: float, iterations: int = 500) -> Array:
