@@ -2,6 +2,7 @@
 
 import numpy as np
 import pytest
+from scipy import optimize, special
 from worlds import random_environment
 
 import irl_ident as ii
@@ -69,6 +70,49 @@ def test_few_parameters_tell_the_discount():
     assert "95 %" in str(sampled)
 
 
+def test_policies_that_no_reward_explains_keep_their_weights_at_every_discount():
+    """Against a search without derivatives that plans by value iteration."""
+    env = random_environment(2, 4, 3, 0.8)
+    family = LinearRewards(np.random.default_rng(2).normal(size=(4, 3, 2)))
+    shown = 0.7 * ii.agents.Optimal(family, [1.0, 2.0]).policy(env) + 0.1
+    chain = np.einsum("sa,sat->st", shown, env.dense())
+    weights = np.linalg.solve(np.eye(4) - 0.8 * chain.T, np.full(4, 0.25))[:, None] * shown
+    grid = [0.3, 0.6, 0.8]
+    found = profile_discount([(env, shown)], family, grid)
+
+    def loss(theta, g):
+        q = np.zeros((4, 3))
+        for _ in range(150):
+            q = family.features @ theta + g * env.dense() @ special.logsumexp(q, axis=1)
+        return -(weights * special.log_softmax(q, axis=1)).sum()
+
+    for g, likelihood in zip(grid, found.log_likelihood, strict=True):
+        searched = optimize.minimize(loss, [0.0, 0.0], args=(g,), method="Nelder-Mead", options={"xatol": 1e-6})
+        assert likelihood == pytest.approx(-searched.fun, abs=1e-8)
+
+
+def test_parameters_that_are_no_rewards_of_states_are_seen_to_move():
+    env = random_environment(1, 4, 3, 0.8)
+    family = LinearRewards(np.random.default_rng(1).normal(size=(4, 3, 2)))
+    seen = watched(ii.agents.SoftOptimal(family, [1.0, 2.0]), [env], 20)
+    found = profile_discount(seen, family, [0.3, 0.9])
+    ratios = [estimate.theta[0] / estimate.theta[1] for estimate in found.estimates]
+    assert abs(ratios[1] - ratios[0]) > 0.1
+    np.testing.assert_allclose(found.directions(), [[ratio, 1.0] for ratio in ratios])
+    np.testing.assert_allclose(np.ptp(found.directions(), axis=0), [abs(ratios[1] - ratios[0]), 0])
+
+
+def test_constants_are_left_out_where_they_change_no_behaviour():
+    env, family = random_environment(1, 4, 3, 0.8), StateRewards(4)
+    seen = watched(ii.agents.SoftOptimal(family, [1.0, 2.0, 0.0, -1.0]), [env], 50)
+    np.testing.assert_allclose(profile_discount(seen, family, [0.3, 0.9]).directions().sum(axis=1), 0, atol=1e-12)
+    table = np.concatenate([0.9 * env.dense(), np.full((4, 3, 1), 0.1)], axis=2)
+    ending = ii.Environment(np.concatenate([table, np.broadcast_to(np.eye(5)[4], (1, 3, 5))]), 1.0)
+    timed = watched(ii.agents.SoftOptimal(StateRewards(5), [-3.0, -1.0, -2.0, -2.5, 0.0]), [ending], 50)
+    found = profile_temperature(timed, StateRewards(5), [0.5, 1.0])
+    np.testing.assert_allclose(found.directions()[0], found.estimates[0].theta / np.abs(found.estimates[0].theta).max())
+
+
 def test_intervals_cover_the_true_discount():
     env, family = conformance.delays(0.7)
     agent = ii.agents.SoftOptimal(family, [1.0, 2.0], 0.5)
@@ -110,7 +154,16 @@ def test_another_environment_may_tell_the_discount():
         (lambda seen, family: profile_discount(seen, family, []), "discounts"),
         (lambda seen, family: profile_discount(seen, family, [np.nan]), "discounts"),
         (lambda seen, family: profile_temperature(seen, family, [[1.0]]), "temperatures"),
-        (lambda seen, family: profile_temperature(seen, family, [1.0], ii.solvers.AnalyticCenter()), "no temperature"),
+        (
+            lambda seen, family: profile_temperature(seen, family, [1.0], ii.solvers.AnalyticCenter()),
+            "maximises no likelihood",
+        ),
+        (
+            lambda seen, family: profile_discount(seen, family, [0.5], ii.solvers.BayesianIRL()),
+            "maximises no likelihood",
+        ),
+        (lambda seen, family: profile_temperature(seen, family, [0.0]), "temperature"),
+        (lambda seen, family: consistent_discounts([], family, [0.5]), "evidence"),
     ],
 )
 def test_faults_are_named(ask, words):

@@ -31,9 +31,8 @@ from irl_ident.evidence import Evidence
 from irl_ident.identified.soft_likelihood import least_norm
 from irl_ident.planning.checks import positive
 from irl_ident.rewards import RewardFamily
-from irl_ident.solvers import reading
-from irl_ident.solvers.base import Convergence, Solver, Status
-from irl_ident.solvers.likelihood import LikelihoodEstimate, MaxEnt, gauge
+from irl_ident.solvers.base import Convergence, Status
+from irl_ident.solvers.likelihood import LikelihoodEstimate, LikelihoodSolver, MaxEnt, gauge, weighted
 from irl_ident.solvers.matrix_free import Weighted
 from irl_ident.solvers.priors import Gaussian
 
@@ -58,7 +57,7 @@ class BoltzmannEstimate(LikelihoodEstimate):
 
 
 @dataclass(frozen=True)
-class BoltzmannML(Solver):
+class BoltzmannML(LikelihoodSolver):
     """Greatest likelihood under a softmax of Q*.
 
     Parameters
@@ -91,9 +90,10 @@ class BoltzmannML(Solver):
             A local maximum, which need not be the largest.  Gauge as for :class:`MaxEnt`: constants and shapings change
             no choice of a Boltzmann agent either.
         """
-        pairs = reading.checked(evidence, family)
-        data = [(env, reading.weights(env, seen)) for env, seen in pairs]
-        first = MaxEnt(self.temperature, self.prior, self.iterations).fit(evidence, family)
+        return self.fit_weights(weighted(evidence, family), family)
+
+    def fit_weights(self, data: Weighted, family: RewardFamily) -> BoltzmannEstimate:  # noqa: D102
+        first = MaxEnt(self.temperature, self.prior, self.iterations).fit_weights(data, family)
         deviations = np.inf if self.prior is None else self.prior.deviations
         precision = np.broadcast_to(1 / np.square(deviations), (family.dim,))
         points, steps, gain = annealed(data, family, self.temperature, precision, first.theta, self.iterations)

@@ -17,6 +17,7 @@ part (L-BFGS-B) and then, with the zeros that it found, by Newton's method on th
 
 from __future__ import annotations
 
+from abc import abstractmethod
 from collections.abc import Callable
 from dataclasses import dataclass
 from functools import cached_property
@@ -67,6 +68,30 @@ class LikelihoodEstimate(Estimate):
     log_likelihood: float
 
 
+class LikelihoodSolver(Solver):
+    """A solver that maximises the likelihood of choices."""
+
+    @abstractmethod
+    def fit(self, evidence: Evidence, family: RewardFamily) -> LikelihoodEstimate:
+        """Maximise the likelihood; see :meth:`Solver.fit`."""
+
+    @abstractmethod
+    def fit_weights(self, data: Weighted, family: RewardFamily) -> LikelihoodEstimate:
+        """Maximise the likelihood of choices that have been counted.
+
+        Parameters
+        ----------
+        data : sequence of (Environment, array (S, A))
+            How much each choice counts, as :func:`weighted` reads it from evidence.
+        family : RewardFamily
+        """
+
+
+def weighted(evidence: Evidence, family: RewardFamily) -> Weighted:
+    """How much each choice counts in each environment, for evidence that goes with the family."""
+    return [(env, reading.weights(env, seen)) for env, seen in reading.checked(evidence, family)]
+
+
 @dataclass(frozen=True, eq=False)
 class MaxEntEstimate(LikelihoodEstimate):
     """The estimate of :class:`MaxEnt`, with what its evidence told.
@@ -90,7 +115,7 @@ class MaxEntEstimate(LikelihoodEstimate):
 
 
 @dataclass(frozen=True)
-class MaxEnt(Solver):
+class MaxEnt(LikelihoodSolver):
     """Maximum causal entropy.
 
     Parameters
@@ -131,10 +156,11 @@ class MaxEnt(Solver):
             ``"separated"``: the likelihood rises for ever, as for agents that always choose the same; ``theta`` is
             where the rise became too slow to matter, and a prior would bring it to an end.
         """
-        pairs = reading.checked(evidence, family)
+        return self.fit_weights(weighted(evidence, family), family)
+
+    def fit_weights(self, data: Weighted, family: RewardFamily) -> MaxEntEstimate:  # noqa: D102
         if self.prior is not None:
             self.prior.check(family.dim)
-        data = [(env, reading.weights(env, seen)) for env, seen in pairs]
         if isinstance(self.prior, Laplace):
             scale = np.broadcast_to(np.asarray(self.prior.scale, dtype=float), (family.dim,))
             objective = SoftLikelihood(data, family, self.temperature, np.zeros(family.dim))

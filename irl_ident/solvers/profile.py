@@ -1,8 +1,8 @@
 """What is not known of the agent besides its objective: temperature and discount, profiled.
 
-The profile likelihood of a nuisance parameter x is ``L(x) = max over theta of L(theta, x)``: the objective is fitted
-anew at each value.  Values with ``2 (max L - L(x))`` below the quantile of a chi-squared distribution with one degree
-of freedom make a confidence interval (Wilks 1938).
+The profile likelihood of a nuisance parameter x is ``L(x) = max over theta of L(theta, x)``: at each value the
+objective is fitted anew, to the same choices with the same weights.  Values with ``2 (max L - L(x))`` below the
+quantile of a chi-squared distribution with one degree of freedom make a confidence interval (Wilks 1938).
 
 *Temperature.*  Soft-optimal and Boltzmann choices depend on ``theta / temperature`` alone, so the profile is flat: what
 behaviour identifies is the reward in units of the temperature.  A prior, or a known reward among the unknown, breaks
@@ -14,7 +14,7 @@ this tie; nothing else does.
 
 from __future__ import annotations
 
-from collections.abc import Callable, Sequence
+from collections.abc import Iterable, Sequence
 from dataclasses import dataclass, replace
 from typing import Any
 
@@ -23,19 +23,19 @@ import numpy.typing as npt
 from scipy import stats
 
 from irl_ident import builders
-from irl_ident.environment import Array, Environment, Mask
-from irl_ident.evidence import Evidence, Policy
+from irl_ident.environment import Array, Mask
+from irl_ident.evidence import Counts, Evidence, Trajectories, counts
 from irl_ident.identified import identify
 from irl_ident.identified.base import Rationality
+from irl_ident.identified.shaping_rank import orthonormal
 from irl_ident.rewards import RewardFamily
 from irl_ident.solvers import reading
-from irl_ident.solvers.base import Estimate, Solver
-from irl_ident.solvers.likelihood import MaxEnt
+from irl_ident.solvers.likelihood import LikelihoodEstimate, LikelihoodSolver, MaxEnt, weighted
 
 DEFAULT = MaxEnt()
 
 FLAT = 1e-6
-"""Nats: a profile whose range is below this, for each unit of weight, is flat."""
+"""Log-likelihoods that differ by less, in nats, are the same, as are rewards by less of the largest."""
 
 
 @dataclass(frozen=True, eq=False)
@@ -48,21 +48,25 @@ class Profile:
     values : array (m,)
     log_likelihood : array (m,)
         In nats, without the prior.
-    estimates : tuple of Estimate
+    estimates : tuple of LikelihoodEstimate
         The fits.
     samples : float
         Number of choices behind the likelihood; infinite where the evidence is policies, whose weights are their
-        discounted occupancies.
+        discounted occupancies in the environments as they were given.
+    constant : array (d, m)
+        Orthonormal basis of the directions that change no behaviour at any of the values: what the family cannot tell
+        apart.
     """
 
     parameter: str
     values: Array
     log_likelihood: Array
-    estimates: tuple[Estimate, ...]
+    estimates: tuple[LikelihoodEstimate, ...]
     samples: float
+    constant: Array
 
     @property
-    def best(self) -> Estimate:
+    def best(self) -> LikelihoodEstimate:
         """The fit of greatest likelihood."""
         return self.estimates[int(np.argmax(self.log_likelihood))]
 
@@ -82,9 +86,12 @@ class Profile:
         return bool(np.ptp(self.log_likelihood) <= FLAT)
 
     def directions(self) -> Array:
-        """The estimates (m, d) less their mean, in units of their greatest absolute value: what scale cannot change."""
+        """The estimates (m, d) without their part in ``constant``, in units of their greatest absolute value.
+
+        They are the same just where the objectives are, up to a positive affine map.
+        """
         thetas = np.array([estimate.theta for estimate in self.estimates])
-        centred = thetas - thetas.mean(axis=1, keepdims=True)
+        centred = thetas - thetas @ self.constant @ self.constant.T
         largest = np.abs(centred).max(axis=1, keepdims=True)
         scaled: Array = np.divide(centred, largest, out=np.zeros_like(centred), where=largest > 0)
         return scaled
@@ -96,10 +103,11 @@ class Profile:
 
     def __str__(self) -> str:
         kept = self.values[self.plausible()]
+        level = " (95 %)" if np.isfinite(self.samples) else ""
         told = (
             f"the evidence does not tell the {self.parameter}: the likelihood is the same at all {self.values.size}"
             if self.flat
-            else f"{self.parameter} {kept.min():g} to {kept.max():g} (95 %), best {self._at_best:g}"
+            else f"{self.parameter} {kept.min():g} to {kept.max():g}{level}, best {self._at_best:g}"
         )
         moved = self.left_open()
         names = self.best.family.parameters
@@ -107,7 +115,7 @@ class Profile:
         open_ = (
             "the objective is the same at all of them, up to a positive affine map"
             if moved[far] <= FLAT
-            else f"over these the objective moves, most of all {names[far]}: by {moved[far]:.2g} of the largest reward"
+            else f"over these the objective moves, most of all {names[far]}: by {moved[far]:.2g} of the largest"
         )
         return f"{told}\n{open_}"
 
@@ -117,7 +125,7 @@ class Profile:
 
 
 def profile_discount(
-    evidence: Evidence, family: RewardFamily, discounts: npt.ArrayLike, solver: Solver = DEFAULT
+    evidence: Evidence, family: RewardFamily, discounts: npt.ArrayLike, solver: LikelihoodSolver = DEFAULT
 ) -> Profile:
     """Profile over a discount that all environments share.
 
@@ -128,21 +136,17 @@ def profile_discount(
     family : RewardFamily
     discounts : array (m,)
         As for :class:`irl_ident.Environment`.
-    solver : Solver, optional
-        One that maximises a likelihood.
+    solver : MaxEnt or BoltzmannML, optional
     """
     grid = _checked_grid("discounts", discounts)
-    pairs = reading.checked(evidence, family)
-
-    def at(g: float) -> tuple[Evidence, Estimate]:
-        changed = [(builders.discounted(env, g), seen) for env, seen in pairs]
-        return changed, solver.fit(changed, family)
-
-    return _profiled("discount", grid, pairs, at)
+    data = weighted(evidence, family)
+    at = _checked_solver(solver).fit_weights
+    fits = [at([(builders.discounted(env, float(g)), w) for env, w in data], family) for g in grid]
+    return _profiled("discount", grid, evidence, family, fits, grid)
 
 
 def profile_temperature(
-    evidence: Evidence, family: RewardFamily, temperatures: npt.ArrayLike, solver: Any = DEFAULT
+    evidence: Evidence, family: RewardFamily, temperatures: npt.ArrayLike, solver: LikelihoodSolver = DEFAULT
 ) -> Profile:
     """Profile over the temperature.
 
@@ -152,14 +156,13 @@ def profile_temperature(
     family : RewardFamily
     temperatures : array (m,)
         Above 0.
-    solver : Solver, optional
-        One that maximises a likelihood and has a field ``temperature``.
+    solver : MaxEnt or BoltzmannML, optional
     """
-    if not hasattr(solver, "temperature"):
-        raise ValueError(f"solver: {type(solver).__name__} has no temperature")
     grid = _checked_grid("temperatures", temperatures)
-    pairs = reading.checked(evidence, family)
-    return _profiled("temperature", grid, pairs, lambda b: (pairs, replace(solver, temperature=b).fit(pairs, family)))
+    data = weighted(evidence, family)
+    settings: Any = _checked_solver(solver)
+    fits = [replace(settings, temperature=float(b)).fit_weights(data, family) for b in grid]
+    return _profiled("temperature", grid, evidence, family, fits, [env.discount for env, _ in data])
 
 
 @dataclass(frozen=True)
@@ -188,32 +191,34 @@ def consistent_discounts(
     tuple of AtDiscount
     """
     found = []
+    pairs = reading.checked(evidence, family)
     for g in _checked_grid("discounts", discounts):
-        report = identify([(builders.discounted(env, g), seen) for env, seen in evidence], family, rationality).report()
+        report = identify([(builders.discounted(env, g), seen) for env, seen in pairs], family, rationality).report()
         consistent = report.verdict != "contradiction"
         found.append(AtDiscount(float(g), consistent, report.dimension, report.verdict))
     return tuple(found)
 
 
 def _profiled(
-    parameter: str, grid: Array, pairs: Evidence, at: Callable[[float], tuple[Evidence, Estimate]]
+    parameter: str,
+    grid: Array,
+    evidence: Evidence,
+    family: RewardFamily,
+    fits: Sequence[LikelihoodEstimate],
+    discounts: Iterable[float],
 ) -> Profile:
-    fits = [at(float(value)) for value in grid]
-    exact = any(isinstance(seen, Policy) for _, seen in pairs)
-    weights = [(env, reading.weights(env, seen)) for env, seen in pairs]
-    samples = np.inf if exact else float(sum(w.sum() for _, w in weights))
-    likelihood = np.array([_log_likelihood(weights, changed, fit) for changed, fit in fits])
-    return Profile(parameter, grid, likelihood, tuple(fit for _, fit in fits), samples)
+    """The profile of ``fits``, which assumed one or other of ``discounts``."""
+    sampled = all(isinstance(seen, (Trajectories, Counts)) for _, seen in evidence)
+    samples = sum(float(counts(env, seen).counts.sum()) for env, seen in evidence) if sampled else np.inf
+    likelihoods = np.array([fit.log_likelihood for fit in fits])
+    known = [np.zeros((family.dim, 0)), *family.representational(discounts).values()]
+    return Profile(parameter, grid, likelihoods, tuple(fits), samples, orthonormal(np.hstack(known)))
 
 
-def _log_likelihood(weights: Sequence[tuple[Environment, Array]], changed: Evidence, fit: Estimate) -> float:
-    """In nats; the weights are those of the evidence as it was given, whatever the value that is tried."""
-    total = 0.0
-    for (_, weight), (env, _) in zip(weights, changed, strict=True):
-        seen = weight > 0
-        with np.errstate(divide="ignore"):
-            total += float((weight[seen] * np.log(fit.policy(env)[seen])).sum())
-    return total
+def _checked_solver(solver: object) -> LikelihoodSolver:
+    if not isinstance(solver, LikelihoodSolver):
+        raise ValueError(f"solver: {type(solver).__name__} maximises no likelihood, as MaxEnt and BoltzmannML do")
+    return solver
 
 
 def _checked_grid(argument: str, given: npt.ArrayLike) -> Array:
