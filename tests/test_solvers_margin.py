@@ -12,6 +12,7 @@ from irl_ident import conformance, planning
 from irl_ident.evidence import Counts, Policy, Trajectories
 from irl_ident.rewards import LinearRewards, StateActionRewards, StateRewards
 from irl_ident.solvers import Apprenticeship, MaximumMarginPlanning, NgRussell, NgRussellSampled, Unexplained
+from irl_ident.solvers.reading import feature_expectations
 
 
 def noisy_grid(side=5, noise=0.3, discount=0.9):
@@ -185,6 +186,21 @@ def test_the_mixture_of_an_apprentice_is_as_good_for_every_reward():
 
         mixed = sum(w * worth(chosen) for w, chosen in zip(found.mixture, policies, strict=True))
         assert abs(mixed - worth([agent.policy(env) for env in worlds])) <= 0.01 + 1e-9
+
+
+@pytest.mark.parametrize("seed", range(4))
+def test_no_mixture_of_all_policies_is_nearer_to_sampled_episodes_than_the_apprentice_says(seed):
+    env, family = random_environment(seed, 3, 2), StateRewards(3)
+    agent = ii.agents.SoftOptimal(family, np.random.default_rng(seed).standard_normal(3), 0.3)
+    episodes = agent.demonstrate(env, episodes=3, horizon=20, seed=seed)
+    found = Apprenticeship(epsilon=1e-5).fit([(env, episodes)], family)
+    assert found.convergence.status == "converged"
+    target = feature_expectations(env, episodes, family)
+    corners = np.array([mean for _, mean in every_policy(env, family, target.initial)])
+    weights = cp.Variable(len(corners), nonneg=True)
+    nearest = cp.Problem(cp.Minimize(cp.norm(weights @ corners - target.mean)), [cp.sum(weights) == 1])
+    distance = nearest.solve(solver=cp.CLARABEL)
+    assert distance - 1e-6 <= found.gap <= distance + 1e-5 + 1e-6
 
 
 def test_an_apprentice_of_a_uniform_demonstrator_learns_nothing():

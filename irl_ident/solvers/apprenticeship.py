@@ -1,11 +1,13 @@
 """Matching feature expectations: apprenticeship learning, and maximum-margin planning.
 
-*Apprenticeship* (Abbeel & Ng 2004, section 3.1, the projection method).  Rewards are ``theta . phi`` and the
-demonstrator has feature expectations ``mu_E``, summed over environments.  Keep ``m``, the nearest point to ``mu_E`` on
-the segments walked so far between feature expectations of policies; ask ``theta = (mu_E - m) / |mu_E - m|`` for its
-best policy; project ``mu_E`` on the segment from ``m`` to that policy's expectations; stop when ``|mu_E - m|`` is at
-most epsilon.  The mixture of all policies that is nearest to ``mu_E`` is then as good as the demonstrator for *every*
-reward with ``|theta|_2 <= 1``, up to epsilon.
+*Apprenticeship* (Abbeel & Ng 2004, section 3, the max-margin form).  Rewards are ``theta . phi`` and the demonstrator
+has feature expectations ``mu_E``, summed over environments.  Keep ``m``, the mixture of the policies known so far whose
+feature expectations are nearest to ``mu_E``; ask ``theta = (mu_E - m) / |mu_E - m|`` for its best policy, with
+expectations v; stop when ``|mu_E - m|`` is at most epsilon.  The mixture is then as good as the demonstrator for
+*every* reward with ``|theta|_2 <= 1``, up to epsilon.  A demonstrator known from episodes can have expectations that no
+mixture has.  As ``theta . v`` is the most that theta pays, every mixture is at least ``theta . (mu_E - v)`` away from
+``mu_E``, so that none is nearer than m by more than ``theta . (v - m)``: where that is at most epsilon the walk is over
+as well.
 
 *Maximum-margin planning* (Ratliff, Bagnell & Zinkevich 2006).  The demonstrator should beat every policy by a margin
 that grows with what that policy does differently:
@@ -53,7 +55,8 @@ class Apprentice(Estimate):
         Probability of each of their policies in the mixture nearest to the demonstrator.
     gap : float
         Euclidean distance between the feature expectations of mixture and demonstrator: no reward with
-        ``|theta|_2 <= 1`` tells them apart by more.
+        ``|theta|_2 <= 1`` tells them apart by more.  ``convergence.residual`` says by how much a mixture of other
+        policies could be nearer.
     deviation : float
         Euclidean norm of the standard errors of the demonstrator's expectations; 0 for policies, infinite where a
         single episode stands for an environment.
@@ -67,7 +70,7 @@ class Apprentice(Estimate):
 
 @dataclass(frozen=True)
 class Apprenticeship(Solver):
-    """Abbeel & Ng's projection method.
+    """Abbeel & Ng's method, which fits a mixture of optimal policies to the demonstrator.
 
     Parameters
     ----------
@@ -92,8 +95,8 @@ class Apprenticeship(Solver):
         -------
         Apprentice
             Gauge: ``theta`` is the last direction, of unit length, in which the demonstrator was ahead of the mixture
-            by more than epsilon.  It is no maximum-margin reward and need not be a member of the identified set: what
-            the method promises is the mixture.
+            by more than epsilon.  It need not be a member of the identified set: what the method promises is the
+            mixture.
 
         Raises
         ------
@@ -111,21 +114,16 @@ class Apprenticeship(Solver):
 
         means = [of([np.full((env.n_states, env.n_actions), 1 / env.n_actions) for env, _ in pairs])]
         rewards = [np.zeros(family.dim)]
-        nearest = means[0]
-        while len(rewards) <= self.iterations:
-            ahead = target - nearest
-            if np.linalg.norm(ahead) <= self.epsilon:
-                break
-            rewards.append(ahead / np.linalg.norm(ahead))
-            means.append(of([Optimal(family, rewards[-1]).policy(env) for env, _ in pairs]))
-            step = means[-1] - nearest
-            length = float(step @ step)
-            share = float(np.clip(step @ ahead / length, 0, 1)) if length > 0 else 0.0
-            if share == 0:
-                break
-            nearest = nearest + share * step
         mixture, gap = nearest_mixture(np.array(means), target)
-        status: Status = "converged" if gap <= self.epsilon else "iterations"
+        residual = gap
+        while residual > self.epsilon and len(rewards) <= self.iterations:
+            nearest = mixture @ np.array(means)
+            rewards.append((target - nearest) / gap)
+            means.append(of([Optimal(family, rewards[-1]).policy(env) for env, _ in pairs]))
+            nearer = max(float(rewards[-1] @ (means[-1] - nearest)), 0.0)
+            mixture, gap = nearest_mixture(np.array(means), target)
+            residual = min(gap, nearer)
+        status: Status = "converged" if residual <= self.epsilon else "iterations"
         if not rewards[-1].any():
             status = "trivial"
         return Apprentice(
@@ -133,7 +131,7 @@ class Apprenticeship(Solver):
             agent=Optimal(family, rewards[-1]),
             minimised="distance between feature expectations of mixture and demonstrator",
             value=gap,
-            convergence=Convergence(status, len(rewards) - 1, "distance of feature expectations", gap),
+            convergence=Convergence(status, len(rewards) - 1, "distance that other mixtures could save", residual),
             gauge="|theta|_2 = 1: the last direction in which the demonstrator was ahead of the mixture"
             if rewards[-1].any()
             else "0: the demonstrator has the feature expectations of the uniform policy",

@@ -201,13 +201,14 @@ class Ellipsoid(Solver):
     epsilon : float
         Loss that counts as none, in units of return under ``|theta|_inf <= 1``; above 0.
     cuts : int
-        Most cuts, at least 1.
+        Most cuts, at least 1.  Returns of episodes that no theta explains exactly can keep a thin ellipsoid from ever
+        being small enough.
     known : sequence of array (S, A), optional
         Known part of the reward for each item of the evidence; 0 when not given.
     """
 
     epsilon: float = 1e-3
-    cuts: int = 10_000
+    cuts: int = 1_000
     known: Sequence[npt.ArrayLike] | None = None
 
     def __post_init__(self) -> None:
