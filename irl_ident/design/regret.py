@@ -1,0 +1,297 @@
+"""Regret: what not knowing the objective costs, as a reason to try an environment and as a bound to stop at.
+
+``J_theta(pi) = (1 - g) mu . V_pi`` is the return of a policy in an environment under ``theta``, linear in theta, and
+``J*_theta`` the largest one, convex in theta; the occupancies behind them sum to 1 (with discount 1 they sum to the
+expected length of an episode).
+
+**Maximin Bayesian regret** (Kleine Büning, Villin & Dimitrakakis 2024).  Nobody who knows only the pool can lose less
+on average than whoever optimises its mean, for returns are linear:
+
+    min_pi mean_theta (J*_theta - J_theta(pi)) = mean_theta J*_theta - J*_(mean theta) >= 0.
+
+The candidate in which this is largest is one in which the objectives of the pool ask for different behaviour.
+
+**Deployment regret.**  The same in a named environment D, where the policy is chosen after the answer c of the
+candidate was seen: the expected fall of the minimal Bayesian regret is the value of the information (Howard 1966),
+
+    sum_c p_c J*_(mean of class c) - J*_(mean of the pool) >= 0        in D.
+
+**Certified bounds.**  ``A_theta(s, a) = Q_pi(s, a) - V_pi(s)``, the advantage under theta of a policy pi, is linear in
+theta, and for every policy (Kakade & Langford 2002, lemma 6.1)
+
+    J_theta(pi') - J_theta(pi) = sum over s, a of mu_pi'(s, a) A_theta(s, a).
+
+With ``u(s, a) = max of A_theta(s, a) over the identified set``, one support function each, the regret of pi is for no
+theta of the set larger than the optimal return of the reward u.  It is exact where one theta reaches all of u that
+the optimal policy meets, as in a single decision.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Iterator, Sequence
+from dataclasses import dataclass, field
+from functools import lru_cache
+from typing import TYPE_CHECKING
+
+import numpy as np
+import numpy.typing as npt
+from scipy import sparse
+from scipy.sparse import csgraph
+
+from irl_ident import planning
+from irl_ident.design.behaviour import BATCH, RESOLUTION, _digest
+from irl_ident.design.strategies import Answers, AnswerStrategy, PoolStrategy, checked_candidates
+from irl_ident.environment import Array, Environment, Mask
+from irl_ident.identified.optimal import OptimalSet
+from irl_ident.identified.support import supports
+from irl_ident.planning.checks import policy_on
+from irl_ident.rewards import RewardFamily
+
+if TYPE_CHECKING:
+    from irl_ident.identified.base import IdentifiedSet
+
+REMEMBERED = 1024
+"""How many (environment, objectives) returns are kept."""
+
+CLIMBS = 20
+"""Most steps by which a lower bound is raised."""
+
+
+@dataclass(frozen=True, eq=False)
+class RegretBound:
+    """Certified bounds on the largest regret of a policy over an identified set.
+
+    Attributes
+    ----------
+    upper : float
+        No objective of the set makes the policy lose more; infinite where open directions do not bound it.
+    lower : float
+        ``witness`` makes the policy lose as much, at least 0.
+    witness : array (d,)
+    """
+
+    upper: float
+    lower: float
+    witness: Array
+
+
+def regret_bound(ident: IdentifiedSet, policy: npt.ArrayLike, env: Environment) -> RegretBound:
+    """Bounds on the largest regret of ``policy`` in ``env`` over the identified set.
+
+    Parameters
+    ----------
+    ident : IdentifiedSet
+    policy : array (S, A)
+        Probabilities of actions.
+    env : Environment
+        Where the policy will be used; it need not have been observed.
+
+    Returns
+    -------
+    RegretBound
+        In units of the rewards of the set (for optimal agents ``|theta|_inf <= 1``), with occupancies that sum to 1.
+        Members of the closed set count.  ``upper`` is as certain as the support functions are, which for optimal agents
+        is up to rounding; ``lower`` holds for ``witness``, which satisfies the constraints up to the solver's
+        feasibility.
+
+    Raises
+    ------
+    ValueError
+        When the policy or the family does not fit the environment.
+    ContradictoryEvidence
+        When the set is empty.
+
+    Examples
+    --------
+    The animal has chosen *left*; how much can *right* cost?
+
+    >>> import irl_ident as ii
+    >>> stay = ii.Environment(np.ones((1, 2, 1)), 0.9, actions=["left", "right"])
+    >>> ident = ii.identify([(stay, [[1.0, 0.0]])], ii.rewards.StateActionRewards(1, 2))
+    >>> bound = regret_bound(ident, [[0.0, 1.0]], stay)
+    >>> round(bound.lower, 6), round(bound.upper, 6)
+    (2.0, 2.0)
+    """
+    pi = policy_on(env, policy)
+    advantages = advantage_rows(ident.family, pi, env)
+    asked = np.flatnonzero(np.repeat(_reachable(env), env.n_actions) & (np.abs(advantages).max(axis=1) > 0))
+    largest, members = np.zeros(pi.size), [ident.center()]
+    for row, (upper, theta) in zip(asked, _supports(ident, advantages[asked]), strict=True):
+        largest[row] = upper
+        members.append(theta)
+    lower, witness = _climbed(ident, advantages, env, pi, np.array(members))
+    if np.isinf(largest).any():
+        return RegretBound(np.inf, lower, witness)
+    plan = planning.optimal(env, largest.reshape(pi.shape))
+    upper = _share(env) * float(env.initial @ plan.values + plan.error_bound)
+    return RegretBound(max(upper, 0.0, lower), lower, witness)
+
+
+def advantage_rows(family: RewardFamily, policy: Array, env: Environment) -> Array:
+    """The map from theta to the advantages of ``policy`` (S, A) in ``env``, (S * A, d)."""
+    features = family.matrix(env).toarray()
+    paid = np.einsum("sa,sad->sd", policy, features.reshape(*policy.shape, -1))
+    values = planning.policy_system(env, policy).solve(paid)
+    return np.asarray(features - env.shaping @ values)
+
+
+def best_returns(env: Environment, family: RewardFamily, thetas: npt.ArrayLike) -> Array:
+    """``J*`` of each of ``thetas`` (N, d) in ``env``, (N,)."""
+    given = np.asarray(thetas, dtype=float)
+    features = family.matrix(env)
+    found = np.empty(len(given))
+    size = max(1, BATCH // features.shape[0])
+    for first in range(0, len(given), size):
+        rewards = (features @ given[first : first + size].T).T.reshape(-1, env.n_states, env.n_actions)
+        found[first : first + size] = planning.optimal_batch(env, rewards).max(axis=2) @ env.initial
+    return _share(env) * found
+
+
+@dataclass(frozen=True, eq=False)
+class MaximinRegret(PoolStrategy):
+    """The candidate with the largest minimal Bayesian regret (Kleine Büning, Villin & Dimitrakakis 2024).
+
+    Parameters as for :class:`irl_ident.design.strategies.PoolStrategy`.  The scores keep their order when the same
+    constant is added to all rewards, or all are scaled together; they change when members are scaled one by one.  The
+    agent's rationality decides who is in the pool, not the score.
+    """
+
+    def score(self, ident: IdentifiedSet, candidates: Sequence[Environment]) -> Array:
+        """Minimal Bayesian regret of each candidate, (C,), at least 0."""
+        given = checked_candidates(candidates)
+        thetas, kept = self.pool(ident)
+        scores = np.zeros(len(given))
+        for place, env in enumerate(given):
+            knowing = _remembered_returns(env, ident.family, thetas)[kept].mean()
+            scores[place] = knowing - best_returns(env, ident.family, thetas[kept].mean(axis=0)[None])[0]
+        return np.maximum(scores, 0.0)
+
+
+@dataclass(frozen=True, eq=False, init=False)
+class DeploymentRegret(AnswerStrategy):
+    """The candidate whose answer is worth most in a named environment (see the module).
+
+    Parameters
+    ----------
+    env : Environment
+        Where a policy will be used, with as many states and actions as the candidates.
+    samples, seed, hypotheses, resolution
+        As for :class:`irl_ident.design.strategies.PoolStrategy`.
+    """
+
+    env: Environment = field(kw_only=True)
+
+    def __init__(
+        self,
+        env: Environment,
+        samples: int = 1000,
+        seed: int = 0,
+        *,
+        hypotheses: npt.ArrayLike | None = None,
+        resolution: float = RESOLUTION,
+    ) -> None:
+        if not isinstance(env, Environment):
+            raise ValueError(f"env: should be an Environment, was {type(env).__name__}")
+        given = {"env": env, "samples": samples, "seed": seed, "hypotheses": hypotheses, "resolution": resolution}
+        for name, value in given.items():
+            object.__setattr__(self, name, value)
+        self.__post_init__()
+
+    def _score(self, ident: IdentifiedSet, candidates: Sequence[Environment], answers: Answers) -> Array:
+        kept = answers.weights > 0
+        thetas, weights = answers.thetas[kept], answers.weights[kept]
+        alone = weights * _remembered_returns(self.env, ident.family, answers.thetas)[kept]
+        unknowing = best_returns(self.env, ident.family, (weights @ thetas)[None])[0]
+        scores, joint, places = np.zeros(len(candidates)), [], []
+        for place, labels in enumerate(answers.labels[:, kept]):
+            _, number, count = np.unique(labels, return_inverse=True, return_counts=True)
+            scores[place] = alone[count[number] == 1].sum() - unknowing
+            members = sparse.csr_array((weights, number, np.arange(len(number) + 1)), shape=(len(number), len(count)))
+            joint.append((members.T @ thetas)[count > 1])
+            places.append(np.full(int((count > 1).sum()), place))
+        np.add.at(scores, np.concatenate(places), best_returns(self.env, ident.family, np.concatenate(joint)))
+        return np.maximum(scores, 0.0)
+
+
+def _climbed(
+    ident: IdentifiedSet, advantages: Array, env: Environment, policy: Array, members: Array
+) -> tuple[float, Array]:
+    """A large regret of ``policy`` over the set, and who has it.
+
+    From the member with the largest: ask which member the policy that is best for it favours most, while that helps.
+    """
+    losses = best_returns(env, ident.family, members) - _share(env) * _returns(ident.family, policy, env, members)
+    witness = members[int(np.argmax(losses))]
+    lower, favoured = _regret(ident.family, advantages, env, witness)
+    for _ in range(CLIMBS):
+        _, theta = next(_supports(ident, favoured[None]))
+        higher, then = _regret(ident.family, advantages, env, theta)
+        if not higher > lower + 1e-12:
+            break
+        lower, favoured, witness = higher, then, theta
+    return max(lower, 0.0), witness
+
+
+def _regret(family: RewardFamily, advantages: Array, env: Environment, theta: Array) -> tuple[float, Array]:
+    """What the greedy policy of theta gains under theta, and that gain as a function of theta, (d,)."""
+    plan = planning.optimal(env, family.reward(env, theta))
+    greedy = np.eye(env.n_actions)[plan.q.argmax(axis=1)]
+    gain = _share(env) * planning.occupancy(env, greedy).ravel() @ advantages
+    return float(gain @ theta), gain
+
+
+def _returns(family: RewardFamily, policy: Array, env: Environment, thetas: Array) -> Array:
+    """``mu . V_pi`` under each of ``thetas`` (N, d), (N,)."""
+    return np.asarray(thetas @ (family.matrix(env).T @ planning.occupancy(env, policy).ravel()))
+
+
+def _supports(ident: IdentifiedSet, directions: Array) -> Iterator[tuple[float, Array]]:
+    """Certified upper bounds of support functions, and members that come near them."""
+    if isinstance(ident, OptimalSet):
+        for found in supports(ident.cone, directions):
+            yield found.upper, found.theta
+        return
+    for direction in directions:
+        value, theta = ident.support(direction)
+        yield value, theta if np.isfinite(value) else ident.center() + theta / np.abs(theta).max()
+
+
+def _reachable(env: Environment) -> Mask:
+    """States that some policy reaches from ``env.initial``, (S,)."""
+    moves = env.continuation.tocoo()
+    shape = (env.n_states + 1, env.n_states + 1)
+    start = np.flatnonzero(env.initial)
+    origins = np.concatenate([moves.row // env.n_actions, np.full(start.size, env.n_states)])
+    ends = np.concatenate([moves.col, start])
+    graph = sparse.csr_array((np.ones(ends.size), (origins, ends)), shape=shape)
+    reached = np.zeros(env.n_states + 1, dtype=bool)
+    reached[csgraph.breadth_first_order(graph, env.n_states, return_predecessors=False)] = True
+    return np.asarray(reached[:-1])
+
+
+def _share(env: Environment) -> float:
+    """What makes occupancies sum to 1."""
+    return 1 - env.discount if env.discount < 1 else 1.0
+
+
+@dataclass(frozen=True)
+class _Question:
+    """Whose returns are asked for; equal when the digests are."""
+
+    digests: tuple[str, str, str]
+    env: Environment = field(compare=False)
+    family: RewardFamily = field(compare=False)
+    thetas: Array = field(compare=False)
+
+
+def _remembered_returns(env: Environment, family: RewardFamily, thetas: Array) -> Array:
+    features = family.matrix(env)
+    digests = (env.digest, _digest(features.data, features.indices, features.indptr), _digest(thetas))
+    return _planned(_Question(digests, env, family, thetas))
+
+
+@lru_cache(maxsize=REMEMBERED)
+def _planned(question: _Question) -> Array:
+    found = best_returns(question.env, question.family, question.thetas)
+    found.setflags(write=False)
+    return found
