@@ -15,6 +15,7 @@ from irl_ident import evidence as evidence_room
 from irl_ident.environment import Environment
 from irl_ident.identified.ambiguity import name_directions
 from irl_ident.identified.base import (
+    Assumed,
     Conflict,
     ContradictoryEvidence,
     IdentifiedSet,
@@ -23,6 +24,8 @@ from irl_ident.identified.base import (
     Rationality,
     checked_environments,
 )
+from irl_ident.identified.confidence import Ties, checked_share
+from irl_ident.identified.confidence_noisy import NoisySet
 from irl_ident.identified.observed import System
 from irl_ident.identified.optimal import OptimalSet
 from irl_ident.identified.report import Ambiguity, Report, Verdict
@@ -33,10 +36,12 @@ from irl_ident.rewards import RewardFamily
 
 __all__ = [
     "Ambiguity",
+    "Assumed",
     "Conflict",
     "ContradictoryEvidence",
     "IdentifiedSet",
     "Metric",
+    "NoisySet",
     "NotIdentified",
     "OptimalSet",
     "Rationality",
@@ -52,9 +57,12 @@ __all__ = [
 def identify(
     evidence: Sequence[tuple[Environment, Any]],
     family: RewardFamily,
-    rationality: Rationality = "optimal",
+    rationality: Assumed = "optimal",
     *,
     temperature: float = 1.0,
+    error: float | None = None,
+    level: float | None = None,
+    ties: Ties = "any",
 ) -> IdentifiedSet:
     """All rewards of a family that are consistent with the evidence.
 
@@ -64,20 +72,28 @@ def identify(
         At least one; see :mod:`irl_ident.evidence` for the kinds of observation.
     family : RewardFamily
         On the states and actions of every environment.
-    rationality : {"optimal", "soft"}
-        How the agent turns its objective into behaviour: optimal, or maximum causal entropy.
+    rationality : {"optimal", "soft", "noisy"}
+        How the agent turns its objective into behaviour: optimal, maximum causal entropy, or optimal with errors.
     temperature : float
-        Of the soft-optimal agent, positive; not used for an optimal one.
+        Of the soft-optimal agent, positive; not used for others.
+    error : float, optional
+        For "noisy", in [0, 1): it takes a random action instead with at most this probability
+        (:mod:`irl_ident.identified.confidence`).
+    level : float, optional
+        In (0, 1).  For "noisy" (needed) and "soft": the set holds the objective at every time with probability at
+        least ``1 - level``.  Without it a soft agent's set is that of the behaviour as if it were known exactly.
+    ties : {"any", "even"}
+        For "noisy": how the agent chooses among optimal actions.
 
     Returns
     -------
-    OptimalSet or SoftSet
-        Computed when asked.  Gauge: ``|theta|_inf <= 1`` for optimal agents; none for soft ones.
+    OptimalSet, NoisySet or SoftSet
+        Computed when asked.  Gauge: ``|theta|_inf <= 1`` for optimal and noisy agents; none for soft ones.
 
     Raises
     ------
     ValueError
-        For empty or malformed evidence, or another rationality.
+        For empty or malformed evidence, another rationality, or an error or level that it needs or has no use for.
 
     Examples
     --------
@@ -109,12 +125,20 @@ def identify(
     (2.0, 0.0)
     """
     pairs = tuple(evidence_room.checked(evidence))
-    return _made(pairs, family, rationality, temperature)
+    return _made(pairs, family, rationality, temperature, error, level, ties)
 
 
-def anything(family: RewardFamily, rationality: Rationality = "optimal", *, temperature: float = 1.0) -> IdentifiedSet:
-    """The identified set before any evidence: every reward of the family."""
-    return _made((), family, rationality, temperature)
+def anything(
+    family: RewardFamily,
+    rationality: Assumed = "optimal",
+    *,
+    temperature: float = 1.0,
+    error: float | None = None,
+    level: float | None = None,
+    ties: Ties = "any",
+) -> IdentifiedSet:
+    """The identified set before any evidence: every reward of the family.  Parameters as for :func:`identify`."""
+    return _made((), family, rationality, temperature, error, level, ties)
 
 
 def assess(
@@ -189,19 +213,42 @@ def assess(
 
 
 def _made(
-    pairs: tuple[tuple[Environment, Any], ...], family: RewardFamily, rationality: Rationality, temperature: float
+    pairs: tuple[tuple[Environment, Any], ...],
+    family: RewardFamily,
+    rationality: Assumed,
+    temperature: float,
+    error: float | None,
+    level: float | None,
+    ties: Ties,
 ) -> IdentifiedSet:
-    _check_rationality(rationality, temperature)
-    for env, _ in pairs:
+    _check_rationality(rationality, temperature, get_args(Assumed))
+    for env in {env.digest: env for env, _ in pairs}.values():
         family.matrix(env)
+    if rationality == "noisy":
+        return NoisySet(family, pairs, **_checked_errors(error, level, ties))
+    for name, value in (("error", error), ("level", level)):
+        if value is not None:
+            raise ValueError(f"{name}: was {value!r}, is not used for rationality {rationality!r}; leave it out")
     if rationality == "optimal":
         return OptimalSet(family, pairs)
     return SoftSet(family, pairs, float(temperature))
 
 
-def _check_rationality(rationality: str, temperature: float) -> None:
-    if rationality not in get_args(Rationality):
-        raise ValueError(f"rationality: was {rationality!r}, should be one of {', '.join(get_args(Rationality))}")
+def _checked_errors(error: float | None, level: float | None, ties: Ties) -> dict[str, Any]:
+    if error is None or level is None:
+        missing = "error" if error is None else "level"
+        raise ValueError(
+            f"{missing}: is needed for rationality 'noisy', as in identify(evidence, family, 'noisy', error=0.1, "
+            "level=0.05)"
+        )
+    if ties not in get_args(Ties):
+        raise ValueError(f'ties: was {ties!r}, should be "any" or "even"')
+    return {"error": checked_share("error", error, "at least"), "level": checked_share("level", level), "ties": ties}
+
+
+def _check_rationality(rationality: str, temperature: float, known: tuple[str, ...] = get_args(Rationality)) -> None:
+    if rationality not in known:
+        raise ValueError(f"rationality: was {rationality!r}, should be one of {', '.join(known)}")
     if not (np.isfinite(temperature) and temperature > 0):
         raise ValueError(f"temperature: was {temperature!r}, should be finite and positive")
 
