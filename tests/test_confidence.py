@@ -214,7 +214,7 @@ def test_settings_are_checked(options, words):
 
 def test_settings_without_use_are_refused():
     policy = Optimal(FAMILY, THETA).policy(WORLDS[0])
-    with pytest.raises(ValueError, match="level: was 0.1, is not used for rationality 'optimal'"):
+    with pytest.raises(ValueError, match=r"level: was 0\.1, is not used for rationality 'optimal'"):
         ii.identify([(WORLDS[0], policy)], FAMILY, level=0.1)
-    with pytest.raises(ValueError, match="error: was 0.1, is not used"):
+    with pytest.raises(ValueError, match=r"error: was 0\.1, is not used"):
         ii.identify([(WORLDS[0], policy)], FAMILY, error=0.1)
