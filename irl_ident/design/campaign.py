@@ -123,7 +123,7 @@ class Campaign:
         for env in self._choices.examples:
             family.matrix(env)
         given = None if reference is None else checked_thetas("reference", reference, family)
-        self._start = State(anything(family, **self._assumed), self.candidates)
+        self._start = State(anything(family, **self._assumed), self.candidates, None, self._choices.places)
         self._table = Table(self._start.ident, given, self.metric, self._choices.size)
         self._decisions: list[Decision] = []
         self._question: Question | None = None
@@ -244,7 +244,7 @@ class Campaign:
         step                    1, 2, ...
         environment             position among the candidates, or index in the family; -1 for another environment
         digest                  first 12 digits of the environment's digest
-        asked                   position of the candidate that had been asked for; -1 when none had
+        asked                   the same of the candidate that had been asked for; -1 when none had
         score                   of the environment, when it was asked for
         dimension               of the identified set after the observation; missing when it is empty
         diameter_lower, _upper  certified bounds; missing when it is empty

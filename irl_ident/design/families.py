@@ -131,7 +131,7 @@ class Products(EnvironmentFamily):
     >>> stay, swap = np.eye(2)[[0]], np.eye(2)[[1]]
     >>> family = Products([[stay, swap], [stay, swap]], discount=0.9)
     >>> family.size, family.neighbours(0), family.chosen(2)
-    (4, [2, 1], (1, 0))
+    (4, [1, 2], (1, 0))
     """
 
     menus: Sequence[npt.ArrayLike | Sequence[npt.ArrayLike | sparse.sparray]]
@@ -297,7 +297,8 @@ def alike(argument: str, environments: Sequence[Environment]) -> tuple[Environme
 def checked_index(index: int, size: int) -> int:
     """``index`` as an int in ``range(size)``, or ``ValueError``."""
     if not isinstance(index, int | np.integer) or not 0 <= index < size:
-        raise ValueError(f"index: was {index!r}, should be a whole number from 0 to {size - 1}")
+        given = numbering.words(int(index)) if isinstance(index, int | np.integer) else repr(index)
+        raise ValueError(f"index: was {given}, should be a whole number from 0 to {numbering.words(size - 1)}")
     return int(index)
 
 

@@ -3,10 +3,13 @@
 ======  ==============================================================================================================
 kind    keys
 ======  ==============================================================================================================
-header  ``kind`` "campaign", ``format``, ``version``, ``candidates`` (digests), ``family``, ``strategy``,
-        ``rationality``, ``temperature``, with a level ``error``, ``level`` and ``ties``, ``made_by``, ``time``
-ask     ``kind`` "ask", ``step`` (observations so far), ``candidate``, ``environment`` (digest), ``scores`` (one a
-        candidate), ``seconds``, ``made_by``, ``time``
+header  ``kind`` "campaign", ``format``, ``version``, ``candidates`` (digests; or name, SHA-256 and size of a family of
+        environments, and then ``search``), ``family``, ``strategy``, ``rationality``, ``temperature``, with a level
+        ``error``, ``level`` and ``ties``, ``made_by``, ``time``
+ask     ``kind`` "ask", ``step`` (observations so far), ``candidate`` (position or index; in hexadecimal from 2**53),
+        ``environment`` (digest), ``scores`` (one a candidate; of a family, of the one found), ``seconds``,
+        ``made_by``, ``time``; of a family also ``searched``: ``score``, ``price``, ``scored`` of ``size`` environments,
+        ``climbs``, ``optima``, ``upper``, ``exhaustive``
 tell    ``kind`` "tell", ``step``, ``environment`` (digest), ``seen`` (environment and observation, as a JSON file of
         evidence has them: :mod:`irl_ident.evidence.files`, checksum included), ``made_by``, ``time``
 ======  ==============================================================================================================
@@ -22,7 +25,7 @@ import dataclasses
 import hashlib
 import json
 import os
-from collections.abc import Mapping, Sequence
+from collections.abc import Mapping
 from datetime import UTC, datetime
 from pathlib import Path
 from typing import Any
@@ -138,7 +141,7 @@ class Journal:
 
 
 def setting(
-    candidates: Sequence[Environment],
+    candidates: Mapping[str, Any],
     strategy: object,
     family: object,
     rationality: str,
@@ -147,10 +150,13 @@ def setting(
     level: float | None = None,
     ties: str = "any",
 ) -> Record:
-    """What identifies a campaign: whatever its decisions depend on, in digests."""
+    """What identifies a campaign: whatever its decisions depend on, in digests.
+
+    ``candidates`` is what :mod:`irl_ident.design.choosing` says of them.
+    """
     errs = {} if level is None else {"error": error, "level": level, "ties": ties}
     return {
-        "candidates": [env.digest for env in candidates],
+        **candidates,
         "family": {"name": type(family).__name__, "sha256": fingerprint(family)},
         "strategy": {"name": type(strategy).__name__, "sha256": fingerprint(strategy)},
         "rationality": rationality,

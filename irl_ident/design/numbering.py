@@ -9,7 +9,7 @@ from __future__ import annotations
 
 from collections.abc import Sequence
 from itertools import pairwise
-from math import comb, prod
+from math import comb, log10
 
 import numpy as np
 
@@ -36,16 +36,15 @@ def composed(chosen: Sequence[int], bases: Sequence[int]) -> int:
 
 
 def one_changed(index: int, bases: Sequence[int]) -> list[int]:
-    """All indices that differ in the choice from one menu.
+    """All indices that differ in the choice from one menu, the fastest menu first.
 
     >>> one_changed(0, (2, 3))
-    [3, 1, 2]
+    [1, 2, 3]
     """
-    chosen = digits(index, bases)
-    found = []
-    for place, (digit, base) in enumerate(zip(chosen, bases, strict=True)):
-        step = prod(bases[place + 1 :])
+    found, step = [], 1
+    for digit, base in zip(reversed(digits(index, bases)), reversed(bases), strict=True):
         found += [index + (other - digit) * step for other in range(base) if other != digit]
+        step *= base
     return found
 
 
@@ -118,3 +117,34 @@ def drawn(rng: np.random.Generator, size: int) -> int:
         found = int.from_bytes(rng.bytes((bits + 7) // 8), "little") >> (-bits % 8)
         if found < size:
             return found
+
+
+def words(number: int) -> str:
+    """A number of any size, short enough for a message.
+
+    >>> words(12345), words(2**100), words(10**400)
+    ('12,345', '1.27e+30', '10^400')
+    """
+    if abs(number) < 10**9:
+        return f"{number:,}"
+    if abs(number) < 10**300:
+        return f"{number:.3g}"
+    return f"10^{int(number.bit_length() * log10(2))}"
+
+
+def written(number: int) -> int | str:
+    """A number >= 0 as JSON of any reader holds it: as it is below 2**53, in hexadecimal beyond.
+
+    >>> written(7), written(2**60), number_of("0x1000000000000000") == 2**60
+    (7, '0x1000000000000000', True)
+    """
+    return number if number < 2**53 else hex(number)
+
+
+def number_of(given: object) -> int:
+    """The number that :func:`written` wrote, or ``ValueError``."""
+    if isinstance(given, str):
+        return int(given, 16)
+    if not isinstance(given, int) or isinstance(given, bool):
+        raise ValueError(f"was {given!r}, should be a whole number")
+    return given

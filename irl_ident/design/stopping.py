@@ -9,14 +9,15 @@ identified() | budget(10)
 from __future__ import annotations
 
 from abc import ABC, abstractmethod
-from collections.abc import Sequence
-from dataclasses import dataclass
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass, field
 from functools import cached_property
 from typing import TYPE_CHECKING
 
 import numpy as np
 
 from irl_ident.design.behaviour import consistent
+from irl_ident.design.families import EnvironmentFamily
 from irl_ident.environment import Environment
 
 if TYPE_CHECKING:
@@ -34,14 +35,18 @@ class State:
     ----------
     ident : IdentifiedSet
         What is known now.
-    candidates : sequence of Environment
+    candidates : sequence of Environment, or EnvironmentFamily
     before : State or None
         Where it stood one observation earlier; None before any evidence.
+    places : mapping of str to sequence of int
+        For digests of environments, their indices in the family: all of a small family, in a larger one those that
+        were asked for.  Not used for a list.
     """
 
     ident: IdentifiedSet
-    candidates: Sequence[Environment]
+    candidates: Sequence[Environment] | EnvironmentFamily
     before: State | None = None
+    places: Mapping[str, Sequence[int]] = field(default_factory=dict)
 
     @property
     def observations(self) -> int:
@@ -63,10 +68,17 @@ class State:
     def _diameters(self) -> dict[str, tuple[float, float]]:
         return {}
 
+    @property
+    def size(self) -> int:
+        """How many candidates there are."""
+        return self.candidates.size if isinstance(self.candidates, EnvironmentFamily) else len(self.candidates)
+
     @cached_property
     def untried(self) -> int:
-        """How many candidates were never observed."""
+        """How many candidates were never observed; of a family too large to list, how many indices were not."""
         seen = {env.digest for env, _ in self.ident.evidence}
+        if isinstance(self.candidates, EnvironmentFamily):
+            return self.size - sum(len(self.places.get(digest, ())) for digest in seen)
         return sum(env.digest not in seen for env in self.candidates)
 
     @cached_property
@@ -215,7 +227,7 @@ class exhausted(Rule):
         return state.untried == 0
 
     def reason(self, state: State) -> str:  # noqa: D102
-        return f"all {len(state.candidates)} candidates were tried"
+        return f"all {state.size} candidates were tried"
 
 
 @dataclass(frozen=True, repr=False)
