@@ -8,6 +8,10 @@ strategies                   :class:`Greedy`, :class:`InformationGain`, :class:`
                              :class:`DeploymentRegret`, :class:`Random`, :class:`RoundRobin`, :class:`Fixed`, or one's
                              own (:mod:`irl_ident.design.strategies` has an example)
 bounds on regret             :func:`regret_bound`
+families of environments     :class:`Listed`, :class:`Products`, :class:`Mixtures`, :class:`Layouts`, :class:`Starts`,
+                             :class:`Discounts`, :class:`Interventions`, :class:`AddedRewards`, or one's own
+                             :class:`EnvironmentFamily`; searched by :class:`LocalSearch`, which reports what was
+                             :class:`Searched`
 stopping rules               :class:`identified`, :class:`budget`, :class:`exhausted`, :class:`stalled`,
                              :class:`diameter_below`, composed with ``|`` and ``&``
 finite sets of objectives    :class:`VersionSpace` and the functions on arrays below it
@@ -16,14 +20,21 @@ finite sets of objectives    :class:`VersionSpace` and the functions on arrays b
 
 from irl_ident.design.behaviour import behaviour_classes, behaviour_labels, consistent
 from irl_ident.design.campaign import Campaign, CampaignOver
+from irl_ident.design.families import EnvironmentFamily, Listed, Mixtures, Products
 from irl_ident.design.fisher import FisherA, FisherD, FisherE
 from irl_ident.design.geometry import MinimaxWidth, RankGrowth, SecondAngle
+from irl_ident.design.interventions import Intervention, Interventions
+from irl_ident.design.known_rewards import AddedRewards, KnownRewards
+from irl_ident.design.layouts import Layouts
+from irl_ident.design.lazy import LazyChoice, lazy_best, lazy_sequence, lazy_set
 from irl_ident.design.omnipotent import Bisection, Located, ThresholdSearch, locate
 from irl_ident.design.partitions import BinarySearch, InformationGain
 from irl_ident.design.regret import DeploymentRegret, MaximinRegret, RegretBound, regret_bound
+from irl_ident.design.search import LocalSearch, Search, Searched
 from irl_ident.design.stopping import Rule, State, budget, diameter_below, exhausted, identified, stalled
 from irl_ident.design.strategies import Exhaustive, Fixed, Greedy, Oracle, Random, RoundRobin, Strategy
 from irl_ident.design.table import Decision, Question
+from irl_ident.design.variations import Discounts, Starts
 from irl_ident.design.version_space import (
     VersionSpace,
     adaptive_scores,
@@ -37,12 +48,15 @@ from irl_ident.design.version_space import (
 )
 
 __all__ = [
+    "AddedRewards",
     "BinarySearch",
     "Bisection",
     "Campaign",
     "CampaignOver",
     "Decision",
     "DeploymentRegret",
+    "Discounts",
+    "EnvironmentFamily",
     "Exhaustive",
     "FisherA",
     "FisherD",
@@ -50,17 +64,29 @@ __all__ = [
     "Fixed",
     "Greedy",
     "InformationGain",
+    "Intervention",
+    "Interventions",
+    "KnownRewards",
+    "Layouts",
+    "LazyChoice",
+    "Listed",
+    "LocalSearch",
     "Located",
     "MaximinRegret",
     "MinimaxWidth",
+    "Mixtures",
     "Oracle",
+    "Products",
     "Question",
     "Random",
     "RankGrowth",
     "RegretBound",
     "RoundRobin",
     "Rule",
+    "Search",
+    "Searched",
     "SecondAngle",
+    "Starts",
     "State",
     "Strategy",
     "ThresholdSearch",
@@ -79,6 +105,9 @@ __all__ = [
     "expected_elimination",
     "greedy_sequence",
     "identified",
+    "lazy_best",
+    "lazy_sequence",
+    "lazy_set",
     "locate",
     "oracle_sequence",
     "regret_bound",
