@@ -127,10 +127,10 @@ class FisherStrategy(ABC):
 
     def information(self, ident: IdentifiedSet, env: Environment) -> Array:
         """F_e at the centre of the set, (d, d)."""
-        theta, b = ident.center(), temperature_of(ident)
-        policy = planning.soft(env, ident.family.reward(env, theta), b).policy
-        visits = self.count * expected_visits(env, policy, self.horizon)
-        return fisher_information([(env, visits[:, None] * policy)], ident.family, theta, b)
+        plan = planning.soft(env, ident.family.reward(env, ident.center()), temperature_of(ident))
+        chosen = self.count * expected_visits(env, plan.policy, self.horizon)[:, None] * plan.policy
+        changes = planning.soft_jacobian(env, plan, ident.family.matrix(env))
+        return np.asarray(changes.T @ (chosen.ravel()[:, None] * changes))
 
     def _counted(self, ident: IdentifiedSet) -> Array:
         """F_0, of trajectories and counts."""

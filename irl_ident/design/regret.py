@@ -107,7 +107,8 @@ def regret_bound(ident: IdentifiedSet, policy: npt.ArrayLike, env: Environment) 
 
     >>> import irl_ident as ii
     >>> stay = ii.Environment(np.ones((1, 2, 1)), 0.9, actions=["left", "right"])
-    >>> ident = ii.identify([(stay, [[1.0, 0.0]])], ii.rewards.StateActionRewards(1, 2))
+    >>> seen = ii.evidence.Policy([[1.0, 0.0]])
+    >>> ident = ii.identify([(stay, seen)], ii.rewards.StateActionRewards(1, 2))
     >>> bound = regret_bound(ident, [[0.0, 1.0]], stay)
     >>> round(bound.lower, 6), round(bound.upper, 6)
     (2.0, 2.0)
@@ -119,10 +120,11 @@ def regret_bound(ident: IdentifiedSet, policy: npt.ArrayLike, env: Environment) 
     for row, (upper, theta) in zip(asked, _supports(ident, advantages[asked]), strict=True):
         largest[row] = upper
         members.append(theta)
-    lower, witness = _climbed(ident, advantages, env, pi, np.array(members))
     if np.isinf(largest).any():
-        return RegretBound(np.inf, lower, witness)
+        return RegretBound(np.inf, *_climbed(ident, advantages, env, pi, np.array(members)))
     plan = planning.optimal(env, largest.reshape(pi.shape))
+    members.append(next(_supports(ident, _gain(advantages, env, plan.q)[None]))[1])
+    lower, witness = _climbed(ident, advantages, env, pi, np.array(members))
     upper = _share(env) * float(env.initial @ plan.values + plan.error_bound)
     return RegretBound(max(upper, 0.0, lower), lower, witness)
 
@@ -222,22 +224,26 @@ def _climbed(
     """
     losses = best_returns(env, ident.family, members) - _share(env) * _returns(ident.family, policy, env, members)
     witness = members[int(np.argmax(losses))]
-    lower, favoured = _regret(ident.family, advantages, env, witness)
+    lower, gain = _regret(ident.family, advantages, env, witness)
     for _ in range(CLIMBS):
-        _, theta = next(_supports(ident, favoured[None]))
+        _, theta = next(_supports(ident, gain[None]))
         higher, then = _regret(ident.family, advantages, env, theta)
         if not higher > lower + 1e-12:
             break
-        lower, favoured, witness = higher, then, theta
+        lower, gain, witness = higher, then, theta
     return max(lower, 0.0), witness
 
 
 def _regret(family: RewardFamily, advantages: Array, env: Environment, theta: Array) -> tuple[float, Array]:
-    """What the greedy policy of theta gains under theta, and that gain as a function of theta, (d,)."""
-    plan = planning.optimal(env, family.reward(env, theta))
-    greedy = np.eye(env.n_actions)[plan.q.argmax(axis=1)]
-    gain = _share(env) * planning.occupancy(env, greedy).ravel() @ advantages
+    """What the optimal policy of theta gains under theta, and that gain as a function of theta, (d,)."""
+    gain = _gain(advantages, env, planning.optimal(env, family.reward(env, theta)).q)
     return float(gain @ theta), gain
+
+
+def _gain(advantages: Array, env: Environment, q: Array) -> Array:
+    """What the greedy policy for ``q`` (S, A) gains over the one of ``advantages``, as a function of theta, (d,)."""
+    greedy = np.eye(env.n_actions)[q.argmax(axis=1)]
+    return np.asarray(_share(env) * planning.occupancy(env, greedy).ravel() @ advantages)
 
 
 def _returns(family: RewardFamily, policy: Array, env: Environment, thetas: Array) -> Array:
