@@ -10,8 +10,8 @@ strategies                   :class:`Greedy`, :class:`InformationGain`, :class:`
 bounds on regret             :func:`regret_bound`
 families of environments     :class:`Listed`, :class:`Products`, :class:`Mixtures`, :class:`Layouts`, :class:`Starts`,
                              :class:`Discounts`, :class:`Interventions`, :class:`AddedRewards`, or one's own
-                             :class:`EnvironmentFamily`; searched by :class:`LocalSearch`, which reports what was
-                             :class:`Searched`
+                             :class:`EnvironmentFamily`; searched by :class:`LocalSearch` or
+                             :class:`ExtendedSearch`, which report what was :class:`Searched`
 stopping rules               :class:`identified`, :class:`budget`, :class:`exhausted`, :class:`stalled`,
                              :class:`diameter_below`, composed with ``|`` and ``&``
 finite sets of objectives    :class:`VersionSpace` and the functions on arrays below it
@@ -20,6 +20,7 @@ finite sets of objectives    :class:`VersionSpace` and the functions on arrays b
 
 from irl_ident.design.behaviour import behaviour_classes, behaviour_labels, consistent
 from irl_ident.design.campaign import Campaign, CampaignOver
+from irl_ident.design.extended import Extended, ExtendedSearch
 from irl_ident.design.families import EnvironmentFamily, Listed, Mixtures, Products
 from irl_ident.design.fisher import FisherA, FisherD, FisherE
 from irl_ident.design.geometry import MinimaxWidth, RankGrowth, SecondAngle
@@ -58,6 +59,8 @@ __all__ = [
     "Discounts",
     "EnvironmentFamily",
     "Exhaustive",
+    "Extended",
+    "ExtendedSearch",
     "FisherA",
     "FisherD",
     "FisherE",

@@ -32,6 +32,9 @@ if TYPE_CHECKING:
 TOGETHER = 4096
 """Environments that are built and scored together at most."""
 
+PROVED = 1e-7
+"""A score that misses a proved bound by no more than this, or this share of it, is the largest."""
+
 
 @dataclass(frozen=True, eq=False)
 class Searched:
@@ -75,8 +78,8 @@ class Searched:
 
     @property
     def exhaustive(self) -> bool:
-        """Whether nothing better can be in the family: all was scored, or a proved bound is met."""
-        return self.scored == self.size or self.per_price >= self.upper - TIE
+        """Whether nothing better is in the family: all was scored, or a bound is met up to ``PROVED``."""
+        return self.scored == self.size or self.upper - self.per_price <= PROVED * max(1.0, abs(self.upper))
 
     def record(self) -> dict[str, Any]:
         """Everything but the environment and its index, for a journal."""
@@ -154,17 +157,22 @@ class LocalSearch:
             When the strategy gives anything but one finite score for each environment, or the family a price that is
             not above 0.
         """
-        look = _Look(strategy, ident, family)
+        look, climbs, optima = self.explore(strategy, ident, family)
+        return look.best(climbs, optima)
+
+    def explore(self, strategy: Strategy, ident: IdentifiedSet, family: EnvironmentFamily) -> tuple[Look, int, int]:
+        """What was scored, the number of climbs, and how many of them ended at a local optimum."""
+        look = Look(strategy, ident, family)
         if family.size <= self.scored:
             look.at(range(family.size))
-            return look.best(0, 0)
+            return look, 0, 0
         rng = np.random.default_rng(np.random.SeedSequence(self.seed, spawn_key=(len(ident.evidence), 1)))
         climbs = optima = 0
         while climbs < self.climbs and len(look.values) < self.scored:
             start = family.random(rng) if climbs % 2 == 0 else self._kicked(look.best_index, family, rng)
             optima += self._climb(start, look, rng)
             climbs += 1
-        return look.best(climbs, optima)
+        return look, climbs, optima
 
     def _kicked(self, index: int, family: EnvironmentFamily, rng: np.random.Generator) -> int:
         for _ in range(self.kick):
@@ -172,7 +180,7 @@ class LocalSearch:
             index = near[rng.integers(len(near))] if near else index
         return index
 
-    def _climb(self, here: int, look: _Look, rng: np.random.Generator) -> bool:
+    def _climb(self, here: int, look: Look, rng: np.random.Generator) -> bool:
         """Climb from ``here``; whether the top was reached."""
         look.at([here])
         while True:
@@ -187,8 +195,8 @@ class LocalSearch:
             here = best
 
 
-class _Look:
-    """What was scored so far in one search."""
+class Look:
+    """What was scored so far in one search: ``values`` has the score per price of each index."""
 
     def __init__(self, strategy: Strategy, ident: IdentifiedSet, family: EnvironmentFamily) -> None:
         self.strategy, self.ident, self.family = strategy, ident, family
