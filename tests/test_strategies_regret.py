@@ -50,7 +50,11 @@ def test_maximin_regret_is_the_minimal_bayesian_regret_by_enumeration(n_states, 
 @given(st.floats(0.1, 10), st.floats(-5, 5))
 def test_regrets_scale_with_all_rewards_and_do_not_know_constants(scale, shift):
     start = ii.identified.anything(FAMILY)
-    for make in (design.MaximinRegret, lambda **pool: design.DeploymentRegret(DEPLOYED, **pool)):
+    for make in (
+        design.MaximinRegret,
+        lambda **pool: design.DeploymentRegret(DEPLOYED, **pool),
+        lambda **pool: design.WorstDeploymentRegret(DEPLOYED, **pool),
+    ):
         scores = make(hypotheses=THETAS).score(start, CANDIDATES)
         mapped = make(hypotheses=scale * THETAS + shift).score(start, CANDIDATES)
         np.testing.assert_allclose(mapped, scale * scores, atol=1e-7 * scale)
@@ -87,8 +91,31 @@ def test_trying_the_deployment_itself_saves_all_of_its_bayesian_regret():
     np.testing.assert_allclose(saved[0], 0, atol=1e-9)
 
 
+def test_worst_deployment_regret_is_what_enumeration_saves():
+    """The policy that is best on average for a class of like answers, at its worst for a member of the class."""
+    start = ii.identified.anything(FAMILY)
+    returns = enumerated_returns(DEPLOYED, FAMILY, THETAS)
+    losses = returns.max(axis=0) - returns
+
+    def worst(members):
+        return losses[returns[:, members].mean(axis=1).argmax(), members].max()
+
+    saved = []
+    for env in CANDIDATES:
+        groups = {}
+        for place, theta in enumerate(THETAS):
+            groups.setdefault(brute_policy(env, FAMILY.reward(env, theta)).tobytes(), []).append(place)
+        left = sum(len(members) / len(THETAS) * worst(members) for members in groups.values())
+        saved.append(worst(list(range(len(THETAS)))) - left)
+    scores = design.WorstDeploymentRegret(DEPLOYED, hypotheses=THETAS).score(start, CANDIDATES)
+    np.testing.assert_allclose(scores, saved, atol=1e-9)
+    seen = design.WorstDeploymentRegret(DEPLOYED, hypotheses=THETAS).score(AFTER_ONE, CANDIDATES)
+    np.testing.assert_allclose(seen[0], 0, atol=1e-9)
+
+
 def test_regret_strategies_drive_campaigns():
-    for strategy in (design.MaximinRegret(200), design.DeploymentRegret(DEPLOYED, 200)):
+    for kind in (design.DeploymentRegret, design.WorstDeploymentRegret):
+        strategy = kind(DEPLOYED, 200)
         campaign = design.Campaign(CANDIDATES, strategy, FAMILY, until=design.budget(3))
         campaign.run(AGENT)
         assert len({decision.env.digest for decision in campaign.decisions}) == 3

@@ -5,8 +5,10 @@
 strategies                   :class:`Greedy`, :class:`InformationGain`, :class:`BinarySearch`, :class:`Exhaustive`,
                              :class:`Oracle`, :class:`MinimaxWidth`, :class:`RankGrowth`, :class:`SecondAngle`,
                              :class:`FisherD`, :class:`FisherA`, :class:`FisherE`, :class:`MaximinRegret`,
-                             :class:`DeploymentRegret`, :class:`Random`, :class:`RoundRobin`, :class:`Fixed`, or one's
-                             own (:mod:`irl_ident.design.strategies` has an example)
+                             :class:`DeploymentRegret`, :class:`WorstDeploymentRegret`, :class:`Random`,
+                             :class:`RoundRobin`, :class:`Fixed`, or one's own (an example is in
+                             :mod:`irl_ident.design.strategies`)
+open directions              :func:`closes` tells which candidate closes which, :func:`report` puts it into the report
 bounds on regret             :func:`regret_bound`
 families of environments     :class:`Listed`, :class:`Products`, :class:`Mixtures`, :class:`Layouts`, :class:`Starts`,
                              :class:`Discounts`, :class:`Interventions`, :class:`AddedRewards`, or one's own
@@ -20,6 +22,8 @@ finite sets of objectives    :class:`VersionSpace` and the functions on arrays b
 
 from irl_ident.design.behaviour import behaviour_classes, behaviour_labels, consistent
 from irl_ident.design.campaign import Campaign, CampaignOver
+from irl_ident.design.closing import Closing, closes, report
+from irl_ident.design.deployment import DeploymentRegret, WorstDeploymentRegret
 from irl_ident.design.extended import Extended, ExtendedSearch
 from irl_ident.design.families import EnvironmentFamily, Listed, Mixtures, Products
 from irl_ident.design.fisher import FisherA, FisherD, FisherE
@@ -30,7 +34,7 @@ from irl_ident.design.layouts import Layouts
 from irl_ident.design.lazy import LazyChoice, lazy_best, lazy_sequence, lazy_set
 from irl_ident.design.omnipotent import Bisection, Located, ThresholdSearch, locate
 from irl_ident.design.partitions import BinarySearch, InformationGain
-from irl_ident.design.regret import DeploymentRegret, MaximinRegret, RegretBound, regret_bound
+from irl_ident.design.regret import MaximinRegret, RegretBound, regret_bound
 from irl_ident.design.search import LocalSearch, Search, Searched
 from irl_ident.design.stopping import Rule, State, budget, diameter_below, exhausted, identified, stalled
 from irl_ident.design.strategies import Exhaustive, Fixed, Greedy, Oracle, Random, RoundRobin, Strategy
@@ -54,6 +58,7 @@ __all__ = [
     "Bisection",
     "Campaign",
     "CampaignOver",
+    "Closing",
     "Decision",
     "DeploymentRegret",
     "Discounts",
@@ -94,10 +99,12 @@ __all__ = [
     "Strategy",
     "ThresholdSearch",
     "VersionSpace",
+    "WorstDeploymentRegret",
     "adaptive_scores",
     "behaviour_classes",
     "behaviour_labels",
     "budget",
+    "closes",
     "consistent",
     "consistent_with",
     "diameter_below",
@@ -114,5 +121,6 @@ __all__ = [
     "locate",
     "oracle_sequence",
     "regret_bound",
+    "report",
     "stalled",
 ]

@@ -112,7 +112,7 @@ def signatures(
 ) -> Signatures:
     """The behaviour of each of ``thetas`` (N, d) in ``env`` as bytes (N, m), planned once and remembered."""
     features = family.matrix(env)
-    keys = (env.digest, _digest(features.data, features.indices, features.indptr), _digest(thetas))
+    keys = (env.digest, digest(features.data, features.indices, features.indptr), digest(thetas))
     return _planned(_Question(*keys, rationality, float(temperature), float(resolution), env, features, thetas))
 
 
@@ -199,7 +199,8 @@ def _soft(question: _Question, rewards: Array) -> Signatures:
     return signature(soft_batch(question.env, rewards, question.temperature).policy, "soft", question.resolution)
 
 
-def _digest(*arrays: npt.NDArray[Any]) -> str:
+def digest(*arrays: npt.NDArray[Any]) -> str:
+    """SHA-256 of arrays, shapes and types included."""
     total = hashlib.sha256()
     for array in arrays:
         total.update(f"{array.dtype.str}{array.shape}".encode())

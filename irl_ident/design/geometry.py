@@ -134,13 +134,12 @@ def silent_directions(ident: IdentifiedSet) -> Array:
     """
     if isinstance(ident, SoftSet):
         return ident.affine.null_basis
-    if not ident.evidence:
-        return np.eye(ident.family.dim)
     systems = []
     for env, observation in ident.evidence:
         rows = np.repeat(evidence_room.shown(env, observation).observed, env.n_actions)
-        systems.append((env.shaping, ident.family.matrix(env), np.zeros(rows.size), rows))
-    return affine_set(systems, ident.family.dim).null_basis
+        if rows.any():
+            systems.append((env.shaping, ident.family.matrix(env), np.zeros(rows.size), rows))
+    return affine_set(systems, ident.family.dim).null_basis if systems else np.eye(ident.family.dim)
 
 
 def closed_by(env: Environment, family: RewardFamily, directions: Array) -> int:

@@ -11,11 +11,6 @@ on average than whoever optimises its mean, for returns are linear:
 
 The candidate in which this is largest is one in which the objectives of the pool ask for different behaviour.
 
-**Deployment regret.**  The same in a named environment D, where the policy is chosen after the answer c of the
-candidate was seen: the expected fall of the minimal Bayesian regret is the value of the information (Howard 1966),
-
-    sum_c p_c J*_(mean of class c) - J*_(mean of the pool) >= 0        in D.
-
 **Certified bounds.**  ``A_theta(s, a) = Q_pi(s, a) - V_pi(s)``, the advantage under theta of a policy pi, is linear in
 theta, and for every policy (Kakade & Langford 2002, lemma 6.1)
 
@@ -39,8 +34,8 @@ from scipy import sparse
 from scipy.sparse import csgraph
 
 from irl_ident import planning
-from irl_ident.design.behaviour import BATCH, RESOLUTION, _digest
-from irl_ident.design.strategies import Answers, AnswerStrategy, PoolStrategy, checked_candidates
+from irl_ident.design.behaviour import BATCH, digest
+from irl_ident.design.strategies import PoolStrategy, checked_candidates
 from irl_ident.environment import Array, Environment, Mask
 from irl_ident.identified.optimal import OptimalSet
 from irl_ident.identified.support import supports
@@ -125,7 +120,7 @@ def regret_bound(ident: IdentifiedSet, policy: npt.ArrayLike, env: Environment) 
     plan = planning.optimal(env, largest.reshape(pi.shape))
     members.append(next(_supports(ident, _gain(advantages, env, plan.q)[None]))[1])
     lower, witness = _climbed(ident, advantages, env, pi, np.array(members))
-    upper = _share(env) * float(env.initial @ plan.values + plan.error_bound)
+    upper = normaliser(env) * float(env.initial @ plan.values + plan.error_bound)
     return RegretBound(max(upper, 0.0, lower), lower, witness)
 
 
@@ -146,7 +141,7 @@ def best_returns(env: Environment, family: RewardFamily, thetas: npt.ArrayLike) 
     for first in range(0, len(given), size):
         rewards = (features @ given[first : first + size].T).T.reshape(-1, env.n_states, env.n_actions)
         found[first : first + size] = planning.optimal_batch(env, rewards).max(axis=2) @ env.initial
-    return _share(env) * found
+    return normaliser(env) * found
 
 
 @dataclass(frozen=True, eq=False)
@@ -164,54 +159,8 @@ class MaximinRegret(PoolStrategy):
         thetas, kept = self.pool(ident)
         scores = np.zeros(len(given))
         for place, env in enumerate(given):
-            knowing = _remembered_returns(env, ident.family, thetas)[kept].mean()
+            knowing = remembered_returns(env, ident.family, thetas)[kept].mean()
             scores[place] = knowing - best_returns(env, ident.family, thetas[kept].mean(axis=0)[None])[0]
-        return np.maximum(scores, 0.0)
-
-
-@dataclass(frozen=True, eq=False, init=False)
-class DeploymentRegret(AnswerStrategy):
-    """The candidate whose answer is worth most in a named environment (see the module).
-
-    Parameters
-    ----------
-    env : Environment
-        Where a policy will be used, with as many states and actions as the candidates.
-    samples, seed, hypotheses, resolution
-        As for :class:`irl_ident.design.strategies.PoolStrategy`.
-    """
-
-    env: Environment = field(kw_only=True)
-
-    def __init__(
-        self,
-        env: Environment,
-        samples: int = 1000,
-        seed: int = 0,
-        *,
-        hypotheses: npt.ArrayLike | None = None,
-        resolution: float = RESOLUTION,
-    ) -> None:
-        if not isinstance(env, Environment):
-            raise ValueError(f"env: should be an Environment, was {type(env).__name__}")
-        given = {"env": env, "samples": samples, "seed": seed, "hypotheses": hypotheses, "resolution": resolution}
-        for name, value in given.items():
-            object.__setattr__(self, name, value)
-        self.__post_init__()
-
-    def _score(self, ident: IdentifiedSet, candidates: Sequence[Environment], answers: Answers) -> Array:
-        kept = answers.weights > 0
-        thetas, weights = answers.thetas[kept], answers.weights[kept]
-        alone = weights * _remembered_returns(self.env, ident.family, answers.thetas)[kept]
-        unknowing = best_returns(self.env, ident.family, (weights @ thetas)[None])[0]
-        scores, joint, places = np.zeros(len(candidates)), [], []
-        for place, labels in enumerate(answers.labels[:, kept]):
-            _, number, count = np.unique(labels, return_inverse=True, return_counts=True)
-            scores[place] = alone[count[number] == 1].sum() - unknowing
-            members = sparse.csr_array((weights, number, np.arange(len(number) + 1)), shape=(len(number), len(count)))
-            joint.append((members.T @ thetas)[count > 1])
-            places.append(np.full(int((count > 1).sum()), place))
-        np.add.at(scores, np.concatenate(places), best_returns(self.env, ident.family, np.concatenate(joint)))
         return np.maximum(scores, 0.0)
 
 
@@ -222,7 +171,7 @@ def _climbed(
 
     From the member with the largest: ask which member the policy that is best for it favours most, while that helps.
     """
-    losses = best_returns(env, ident.family, members) - _share(env) * _returns(ident.family, policy, env, members)
+    losses = best_returns(env, ident.family, members) - normaliser(env) * _returns(ident.family, policy, env, members)
     witness = members[int(np.argmax(losses))]
     lower, gain = _regret(ident.family, advantages, env, witness)
     for _ in range(CLIMBS):
@@ -243,7 +192,7 @@ def _regret(family: RewardFamily, advantages: Array, env: Environment, theta: Ar
 def _gain(advantages: Array, env: Environment, q: Array) -> Array:
     """What the greedy policy for ``q`` (S, A) gains over the one of ``advantages``, as a function of theta, (d,)."""
     greedy = np.eye(env.n_actions)[q.argmax(axis=1)]
-    return np.asarray(_share(env) * planning.occupancy(env, greedy).ravel() @ advantages)
+    return np.asarray(normaliser(env) * planning.occupancy(env, greedy).ravel() @ advantages)
 
 
 def _returns(family: RewardFamily, policy: Array, env: Environment, thetas: Array) -> Array:
@@ -275,8 +224,8 @@ def _reachable(env: Environment) -> Mask:
     return np.asarray(reached[:-1])
 
 
-def _share(env: Environment) -> float:
-    """What makes occupancies sum to 1."""
+def normaliser(env: Environment) -> float:
+    """``1 - g``, which makes occupancies sum to 1; 1 with discount 1."""
     return 1 - env.discount if env.discount < 1 else 1.0
 
 
@@ -290,9 +239,10 @@ class _Question:
     thetas: Array = field(compare=False)
 
 
-def _remembered_returns(env: Environment, family: RewardFamily, thetas: Array) -> Array:
+def remembered_returns(env: Environment, family: RewardFamily, thetas: Array) -> Array:
+    """:func:`best_returns`, planned once for the same environment and objectives."""
     features = family.matrix(env)
-    digests = (env.digest, _digest(features.data, features.indices, features.indptr), _digest(thetas))
+    digests = (env.digest, digest(features.data, features.indices, features.indptr), digest(thetas))
     return _planned(_Question(digests, env, family, thetas))
 
 

@@ -19,7 +19,7 @@ how answers part the pool               :class:`Greedy`, :class:`Exhaustive`, :c
                                         :mod:`~irl_ident.design.partitions`
 how far apart the rest can be           :mod:`~irl_ident.design.geometry`
 how well choices tell the parameters    :mod:`~irl_ident.design.fisher`, soft agents only
-what not knowing costs                  :mod:`~irl_ident.design.regret`
+what not knowing costs                  :mod:`~irl_ident.design.regret`, :mod:`~irl_ident.design.deployment`
 ======================================  ==============================================================================
 
 One's own strategy is any object with that one method.  This one tries first where the identified set's centre would
