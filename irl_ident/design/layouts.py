@@ -25,7 +25,7 @@ from scipy import sparse
 from irl_ident import builders
 from irl_ident.design import numbering
 from irl_ident.design.families import EnvironmentFamily, checked_index
-from irl_ident.environment import Environment
+from irl_ident.environment import Array, Environment, Mask
 
 FREE, BLOCKED = -2, -1
 """What a slot can hold, besides the objects 0, 1, ..."""
@@ -128,11 +128,8 @@ class Layouts(EnvironmentFamily):
         held = np.asarray(contents)
         left = np.flatnonzero(held != BLOCKED).tolist()
         order = [left.index(int(np.flatnonzero(held == each)[0])) for each in range(len(self.objects))]
-        ranks = (
-            numbering.subset_rank(np.flatnonzero(held == BLOCKED).tolist()),
-            numbering.arrangement_rank(order, len(left)),
-        )
-        return ranks[0] * perm(len(left), len(self.objects)) + ranks[1]
+        walls = numbering.subset_rank(np.flatnonzero(held == BLOCKED).tolist())
+        return walls * perm(len(left), len(self.objects)) + numbering.arrangement_rank(order, len(left))
 
     def neighbours(self, index: int) -> Sequence[int]:  # noqa: D102
         held = self.contents(index)
@@ -146,23 +143,25 @@ class Layouts(EnvironmentFamily):
 
     def environment(self, index: int) -> Environment:  # noqa: D102
         held, plain = self.contents(index), self.plain.environment
-        cells, objects = len(self.plain.positions), len(self.objects)
-        walled = self._with_walls(self.places[held == BLOCKED])
+        cells, actions = plain.n_states, plain.n_actions
+        n_states = cells + len(self.objects)
+        blocked = np.zeros(cells, dtype=bool)
+        blocked[self.places[held == BLOCKED]] = True
         arrival = np.arange(cells)
-        filled = self.places[held >= 0]
-        arrival[filled] = cells + held[held >= 0]
-        covered = np.concatenate([self.places[held == BLOCKED], filled])
-        moves = sparse.csr_array((np.ones(cells), arrival, np.arange(cells + 1)), shape=(cells, cells + objects))
-        staying = np.concatenate([covered, np.arange(cells, cells + objects)])
-        stay = sparse.csr_array((np.ones(staying.size), (staying, staying)), shape=(cells + objects, cells + objects))
-        entering = sparse.csr_array(walled @ moves)
-        kept = np.repeat(~np.isin(np.arange(cells), covered), plain.n_actions)
-        rows = sparse.vstack([entering.multiply(kept[:, None]), sparse.csr_array((4 * objects, cells + objects))])
-        transitions = sparse.csr_array(rows + sparse.kron(stay, np.ones((plain.n_actions, 1))))
+        arrival[self.places[held >= 0]] = cells + held[held >= 0]
+        covered = blocked | (arrival >= cells)
+        moves = plain.transitions.tocoo()
+        origin = moves.row // actions
+        ends = np.where(blocked[moves.col], origin, arrival[moves.col])
+        left = ~covered[origin]
+        staying = np.concatenate([np.flatnonzero(covered), np.arange(cells, n_states)])
+        rows = np.concatenate([moves.row[left], (staying[:, None] * actions + np.arange(actions)).ravel()])
+        columns = np.concatenate([ends[left], np.repeat(staying, actions)])
+        chances = np.concatenate([moves.data[left], np.ones(staying.size * actions)])
         return Environment(
-            transitions,
+            sparse.csr_array((chances, (rows, columns)), shape=(n_states * actions, n_states)),
             self.discount,
-            self._initial(covered, objects),
+            np.concatenate([self._start(covered), np.zeros(len(self.objects))]),
             states=[*plain.states, *self.objects],
             actions=plain.actions,
         )
@@ -176,29 +175,11 @@ class Layouts(EnvironmentFamily):
                 lines[row][column] = builders.WALL if thing == BLOCKED else str(thing % 10)
         return "\n".join("".join(line) for line in lines)
 
-    def _with_walls(self, walls: npt.NDArray[np.int64]) -> sparse.csr_array:
-        """Transitions among all cells of the map when some are walls, sparse (4 cells, cells); 0 from the walls."""
-        lines = [list(line) for line in self.plain.text.split("\n")]
-        for row, column in self.plain.positions[walls]:
-            lines[row][column] = builders.WALL
-        text = "\n".join("".join(line) for line in lines)
-        ends = "".join(mark for mark in self.absorbing if mark in text)
-        drawn = builders.grid(text, self.discount, slip=self.slip, absorbing=ends).environment.transitions
-        cells = np.setdiff1d(np.arange(len(self.plain.positions)), walls)
-        free = sparse.csr_array(
-            (np.ones(cells.size), cells, np.arange(cells.size + 1)), shape=(cells.size, len(self.plain.positions))
-        )
-        back = sparse.kron(free.T, sparse.eye_array(4), format="csr")
-        return sparse.csr_array(back @ drawn @ free)
-
-    def _initial(self, covered: npt.NDArray[np.int64], objects: int) -> npt.NDArray[np.float64]:
-        """Where episodes start: as on the plain map, but not where something lies."""
-        open_ = self.plain.environment.initial.copy()
-        open_[covered] = 0
-        if not open_.any():
-            open_ = np.where(self.plain.environment.absorbing, 0.0, 1.0)
-            open_[covered] = 0
-        if not open_.any():
-            open_ = np.ones(len(open_))
-            open_[covered] = 0
-        return np.concatenate([open_ / open_.sum(), np.zeros(objects)])
+    def _start(self, covered: Mask) -> Array:
+        """Where episodes start, (cells,): as on the plain map, but not where something lies."""
+        plain = self.plain.environment
+        for chances in (plain.initial, (~plain.absorbing).astype(float), np.ones(plain.n_states)):
+            left = np.where(covered, 0.0, chances)
+            if left.any():
+                break
+        return np.asarray(left / left.sum())
