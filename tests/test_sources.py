@@ -195,7 +195,11 @@ def test_classes_on_pairs_are_those_of_identify():
     for _ in range(30):
         other = theta + 0.3 * rng.normal(size=family.dim)
         assert optimal.contains(other) == shown.contains(other)
-    assert optimal.dimension == family.dim
+    assert optimal.dimension == combine([optimal]).dimension == family.dim
+    tied = ii.Environment(np.repeat(worlds[0].dense()[:, :1], 3, axis=1), 0.9)
+    on_states = np.repeat(rng.normal(size=4), 3)
+    same, other = (left_open(OPTIMAL_POLICY, env, family, on_states) for env in (tied, worlds[0]))
+    assert same.dimension == combine([same, other]).dimension == 4
 
 
 def test_states_that_are_never_reached_are_masked_by_name():

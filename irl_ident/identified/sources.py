@@ -228,7 +228,7 @@ def left_open(source: Source, env: Environment, family: RewardFamily, theta: npt
     read = rows[kept].toarray()
     hidden = _unit_range(sparse.csr_array(shaping[kept] @ _potentials(source.unseen, env, reached)).toarray())
     shown = read - hidden @ (hidden.T @ read)
-    rank, lineality = _null_space(shown)
+    rank, lineality = _null_space(shown / _size(read))
     masked = family.dim - np.linalg.matrix_rank(_on_transitions(env, family)[_possible(env, reached)].toarray())
     silent = family.dim - np.linalg.matrix_rank(read)
     kinds = {"masked": masked, "redistribution": silent - masked, "shaping": lineality.shape[1] - silent}
@@ -358,10 +358,13 @@ def _without(columns: Array, basis: Array) -> Array:
     return np.asarray(columns - basis @ (basis.T @ columns), dtype=float)
 
 
+def _size(matrix: Array) -> float:
+    """The largest singular value, or 1 where there is none above 0."""
+    return float(linalg.norm(matrix, 2)) or 1.0 if matrix.size else 1.0
+
+
 def _null_space(matrix: Array) -> tuple[Rank, Array]:
-    """Rank, decided on singular values over the largest, and orthonormal null space."""
-    dim = matrix.shape[1]
+    """Rank of a matrix without units, and orthonormal null space."""
     _, values, right = linalg.svd(matrix, full_matrices=True)
-    padded = np.concatenate([values, np.zeros(dim - values.size)])
-    rank = decide_rank(padded / max(padded.max(initial=0.0), np.finfo(float).tiny))
+    rank = decide_rank(np.concatenate([values, np.zeros(matrix.shape[1] - values.size)]))
     return rank, np.ascontiguousarray(right[rank.rank :].T)
