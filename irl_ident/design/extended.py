@@ -249,7 +249,7 @@ class ExtendedSearch:
             return look.best(climbs, optima)
         upper = self._bounded(extended, look)
         found = look.best(climbs, optima)
-        return replace(found, upper=max(upper, found.score))
+        return replace(found, upper=float(max(upper, found.score)))
 
     def _bounded(self, extended: Extended, look: Look) -> float:
         """Branch until no bound exceeds the best score; the largest bound that is left."""

@@ -79,7 +79,8 @@ class Searched:
     @property
     def exhaustive(self) -> bool:
         """Whether nothing better is in the family: all was scored, or a bound is met up to ``PROVED``."""
-        return self.scored == self.size or self.upper - self.per_price <= PROVED * max(1.0, abs(self.upper))
+        met = np.isfinite(self.upper) and self.upper - self.per_price <= PROVED * max(1.0, abs(self.upper))
+        return bool(self.scored == self.size or met)
 
     def record(self) -> dict[str, Any]:
         """Everything but the environment and its index, for a journal."""
