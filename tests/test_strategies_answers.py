@@ -213,6 +213,56 @@ def test_a_strategy_of_ones_own_takes_ten_lines():
     assert campaign.run(Optimal(FAMILY, THETAS[0])) == "budget of 2 spent"
 
 
+def seen_by(rationality):
+    """An identified set of agents with objective ``THETAS[0]`` after 400 choices in each state of one environment."""
+    agent = (SoftOptimal if rationality == "soft" else Optimal)(FAMILY, THETAS[0])
+    policy = agent.policy(CANDIDATES[0])
+    if rationality == "optimal":
+        return ii.identify([(CANDIDATES[0], policy)], FAMILY)
+    if rationality == "noisy":
+        policy = 0.8 * policy + 0.2 / 2
+    rng = np.random.default_rng(5)
+    counts = ii.evidence.Counts([rng.multinomial(400, row) for row in policy])
+    options = {"error": 0.2, "level": 0.05} if rationality == "noisy" else {}
+    return ii.identify([(CANDIDATES[0], counts)], FAMILY, rationality, **options)
+
+
+EVERY = [
+    *(kind(120) for kind in [*BY_ANSWERS, design.MaximinRegret, design.Exhaustive]),
+    *(kind(CANDIDATES[5], 120) for kind in (design.DeploymentRegret, design.WorstDeploymentRegret)),
+    design.Oracle(120, truth=THETAS[0]),
+    *(design.RankGrowth(), design.SecondAngle(), design.Random(), design.RoundRobin(), design.Fixed([1])),
+    *(design.FisherD(), design.FisherA(), design.FisherE()),
+]
+
+
+@pytest.mark.parametrize("rationality", ["optimal", "soft", "noisy"])
+def test_every_strategy_works_with_every_rationality_or_says_why_not(rationality):
+    ident = seen_by(rationality)
+    assert ident.contains(THETAS[0]) or rationality == "soft"
+    for strategy in EVERY:
+        name = type(strategy).__name__
+        if rationality != "soft" and name.startswith("Fisher"):
+            with pytest.raises(ValueError, match=f"{name}: .* should be 'soft'"):
+                strategy.score(ident, CANDIDATES)
+            continue
+        scores = strategy.score(ident, CANDIDATES)
+        assert scores.shape == (6,), name
+        assert np.isfinite(scores).all(), name
+        np.testing.assert_array_equal(strategy.score(ident, CANDIDATES), scores, err_msg=name)
+
+
+def test_a_fresh_sample_is_drawn_once_a_decision():
+    shown = [(env, Optimal(FAMILY, THETAS[0]).policy(env)) for env in CANDIDATES[:3]]
+    ident, again = ii.identify(shown, FAMILY), ii.identify(shown, FAMILY)
+    first, kept = design.Greedy(120).pool(ident)
+    assert kept.all()
+    assert all(ident.contains(theta) for theta in first[:10])
+    assert design.InformationGain(120).pool(ident)[0] is first
+    np.testing.assert_array_equal(design.Greedy(120).pool(again)[0], first)
+    assert np.abs(design.Greedy(120, seed=1).pool(ident)[0] - first).max() > 0
+
+
 def test_strategies_of_answers_part_soft_agents_up_to_the_resolution():
     thetas = np.random.default_rng(4).uniform(-1, 1, (30, 4))
     ident = ii.identified.anything(FAMILY, "soft", temperature=0.7)

@@ -160,7 +160,8 @@ class MaximinRegret(PoolStrategy):
         scores = np.zeros(len(given))
         for place, env in enumerate(given):
             knowing = remembered_returns(env, ident.family, thetas)[kept].mean()
-            scores[place] = knowing - best_returns(env, ident.family, thetas[kept].mean(axis=0)[None])[0]
+            plan = planning.optimal(env, ident.family.reward(env, thetas[kept].mean(axis=0)))
+            scores[place] = knowing - normaliser(env) * (env.initial @ plan.values)
         return np.maximum(scores, 0.0)
 
 

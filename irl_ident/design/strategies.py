@@ -50,6 +50,7 @@ from collections.abc import Sequence
 from dataclasses import dataclass, field
 from functools import lru_cache
 from typing import TYPE_CHECKING, Any, Protocol
+from weakref import WeakKeyDictionary
 
 import numpy as np
 
@@ -202,7 +203,7 @@ class PoolStrategy(ABC):
             kept = consistent(ident, first)
             if kept.sum() >= min(FEWEST, self.samples):
                 return first, kept
-        fresh = ident.sample(self.samples, seed=int(seeds(self.seed, ident).generate_state(1)[0]))
+        fresh = fresh_sample(ident, self.samples, self.seed)
         return fresh, np.ones(len(fresh), dtype=bool)
 
     @abstractmethod
@@ -318,6 +319,19 @@ class Oracle(AnswerStrategy):
             return signature(np.asarray(self.truth.policy(env)), ident.rationality, self.resolution)
         theta = ident.family.checked(self.truth)[None]
         return signatures(env, ident.family, theta, ident.rationality, temperature_of(ident), self.resolution)[0]
+
+
+_fresh: WeakKeyDictionary[IdentifiedSet, dict[tuple[int, int], Array]] = WeakKeyDictionary()
+
+
+def fresh_sample(ident: IdentifiedSet, n: int, seed: int) -> Array:
+    """``n`` members of the identified set, (n, d); drawn once a decision."""
+    drawn = _fresh.setdefault(ident, {})
+    if (n, seed) not in drawn:
+        members = ident.sample(n, seed=int(seeds(seed, ident).generate_state(1)[0]))
+        members.setflags(write=False)
+        drawn[n, seed] = members
+    return drawn[n, seed]
 
 
 def prior_sample(ident: IdentifiedSet, n: int, seed: int) -> Array:
