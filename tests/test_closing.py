@@ -60,6 +60,26 @@ def test_the_next_step_names_candidate_and_direction():
     assert report(done, [circle(0, 1)]).next_step == "nothing: no environment can resolve what is left"
 
 
+def test_what_a_candidate_never_reaches_it_does_not_close():
+    """Two rooms; from the left one a way to the right one that only the second candidate has."""
+    family = ii.rewards.StateRewards(4)
+    apart = np.eye(4)[[[0, 1], [1, 0], [2, 3], [3, 2]]]
+    joined = np.eye(4)[[[0, 1], [1, 2], [2, 3], [3, 0]]]
+    first = ii.Environment(apart, 0.9, [1, 0, 0, 0])
+    agent = ii.agents.SoftOptimal(family, [0.0, 1.0, 2.0, 4.0])
+    seen = agent.policy(first)
+    seen[2:] = 0
+    ident = ii.identify([(first, ii.evidence.Policy(seen))], family, "soft")
+    table = closes(ident, [first, ii.Environment(apart, 0.9), ii.Environment(joined, 0.9, [1, 0, 0, 0])])
+    assert table.directions == ("unvisited: R(s2): s2 never reached", "unvisited: R(s3): s3 never reached")
+    np.testing.assert_array_equal(table.closed, [[False, True, True], [False, True, True]])
+    np.testing.assert_array_equal(table.left, [2, 1, 0])
+    optimal = ii.identify([(first, ii.evidence.Policy([[0, 1], [0, 1], [0, 0], [0, 0]]))], family)
+    expected = closes(optimal, [first, ii.Environment(joined, 0.9, [1, 0, 0, 0])], samples=200)
+    assert np.abs(expected.share[:, 0]).max() < 0.05
+    assert expected.share[:, 1].min() > 0.1
+
+
 def test_the_sine_is_that_of_the_angle_between_the_direction_and_shaping():
     family = ii.rewards.StateRewards(4)
     agent = ii.agents.SoftOptimal(family, [1, 0, 2, 0])

@@ -1,9 +1,10 @@
 """Which candidate closes which open direction?
 
 The report names the directions that the evidence leaves open: shaping at s3, s7 never reached, two states that can be
-interchanged.  A candidate environment, in which the agent's whole policy would be seen, is looked at for each of them.
+interchanged.  A candidate environment, in which the agent's policy would be seen, is looked at for each of them.  It
+would be seen in the states that can be reached from where episodes start there.
 
-**Soft-optimal agents.**  A direction x stays open iff ``Phi x`` shapes in the candidate, and the answer is exact,
+**Soft-optimal agents.**  A direction x stays open iff ``Phi x`` shapes in these states, and the answer is exact,
 whatever the objective is: the sine of the angle between ``Phi x`` and range(B) says whether, and how well, the
 direction would be seen.  What is left of all of them together is a rank.
 
@@ -24,15 +25,14 @@ from collections.abc import Sequence
 from dataclasses import dataclass, replace
 
 import numpy as np
+from scipy import sparse
 
-from irl_ident.design.behaviour import Labels, behaviour_labels, temperature_of
-from irl_ident.design.geometry import closed_by
+from irl_ident.design.behaviour import Labels, behaviour_classes, signatures, temperature_of
 from irl_ident.design.strategies import checked_candidates
 from irl_ident.environment import Array, Environment, Mask
 from irl_ident.identified.base import IdentifiedSet
-from irl_ident.identified.potentials import LeastSquares
 from irl_ident.identified.report import Report
-from irl_ident.identified.shaping_rank import SURE_ABOVE, ZERO_BELOW
+from irl_ident.identified.shaping_rank import SURE_ABOVE, ZERO_BELOW, affine_set, orthonormal
 from irl_ident.identified.soft import SoftSet
 from irl_ident.rewards import RewardFamily
 
@@ -194,7 +194,7 @@ def closes(
         )
     thetas = ident.sample(samples, seed)
     forms = _canonical(ident.family, given[0], thetas) @ (directions / np.linalg.norm(directions, axis=0))
-    labels = behaviour_labels(given, ident.family, thetas, ident.rationality, temperature_of(ident))
+    labels = np.array([_labels(env, ident, thetas) for env in given])
     share = np.array([_removed(row, forms) for row in labels]).T.reshape(len(words), len(given))
     apart = np.array([len(np.unique(row)) == samples for row in labels])
     closed = (share >= 1 - 1e-9) & ~apart
@@ -212,11 +212,19 @@ def report(
     return replace(told, next_step=closes(ident, candidates, names, seed=seed).next_step())
 
 
+def _seen(env: Environment, family: RewardFamily) -> tuple[Array, Array]:
+    """Features (n, d) in the states that can be reached, and an orthonormal basis of what shapes there (n, m)."""
+    reached = _reached(env)
+    rows = np.repeat(reached, env.n_actions)
+    return family.matrix(env)[rows].toarray(), orthonormal(env.shaping[rows][:, reached].toarray())
+
+
 def _sines(env: Environment, family: RewardFamily, directions: Array) -> Array:
     """Sine of the angle between each of ``directions`` (d, n), as a reward, and what shapes, (n,)."""
-    moved = np.asarray(family.matrix(env) @ directions)
+    features, shaped = _seen(env, family)
+    moved = features @ directions
     sizes = np.linalg.norm(moved, axis=0)
-    seen = np.linalg.norm(LeastSquares(env.shaping).residual(moved), axis=0)
+    seen = np.linalg.norm(moved - shaped @ (shaped.T @ moved), axis=0)
     return np.asarray(np.where(sizes > 0, seen / np.where(sizes > 0, sizes, 1), 0.0))
 
 
@@ -225,9 +233,37 @@ def _left_open(ident: SoftSet, candidates: Sequence[Environment], directions: Ar
     representational = [a.basis for a in ident.ambiguities if a.representational]
     never = np.hstack([np.zeros((ident.family.dim, 0)), *representational])
     everything = np.hstack([directions, never])
-    still = [everything.shape[1] - closed_by(env, ident.family, everything) for env in candidates]
-    fixed = [never.shape[1] - closed_by(env, ident.family, never) for env in candidates]
-    return np.array(still, dtype=float) - np.array(fixed, dtype=float)
+    return np.array([_open(env, ident.family, everything) - _open(env, ident.family, never) for env in candidates])
+
+
+def _open(env: Environment, family: RewardFamily, directions: Array) -> float:
+    """How many of ``directions`` (d, n), linearly independent, the candidate leaves open."""
+    if not directions.shape[1]:
+        return 0.0
+    rows = np.repeat(_reached(env), env.n_actions)
+    features = sparse.csr_array(family.matrix(env) @ directions)
+    found = affine_set([(env.shaping, features, np.zeros(rows.size), rows)], directions.shape[1])
+    return float(directions.shape[1] - found.rank)
+
+
+def _reached(env: Environment) -> Mask:
+    """States that an episode can visit, (S,)."""
+    moves = sparse.csr_array(sparse.kron(sparse.eye_array(env.n_states), np.ones((1, env.n_actions))) @ env.transitions)
+    found, fresh = env.initial > 0, env.initial > 0
+    while fresh.any():
+        fresh = ((moves.T @ fresh.astype(float)) > 0) & ~found
+        found = found | fresh
+    return np.asarray(found)
+
+
+def _labels(env: Environment, ident: IdentifiedSet, thetas: Array) -> Labels:
+    """Classes of ``thetas`` (N, d) that behave alike in the states that can be reached, (N,)."""
+    planned = signatures(env, ident.family, thetas, ident.rationality, temperature_of(ident))
+    if ident.rationality != "optimal":
+        return behaviour_classes(planned)
+    size = env.n_states * env.n_actions
+    rows = np.repeat(_reached(env), env.n_actions)
+    return behaviour_classes(np.packbits(np.unpackbits(planned, axis=1, count=size)[:, rows], axis=1))
 
 
 def _canonical(family: RewardFamily, env: Environment, thetas: Array) -> Array:
