@@ -26,6 +26,7 @@ from irl_ident.identified.base import (
 )
 from irl_ident.identified.confidence import Ties, checked_share
 from irl_ident.identified.confidence_noisy import NoisySet
+from irl_ident.identified.confidence_soft import SoftConfidenceSet
 from irl_ident.identified.observed import System
 from irl_ident.identified.optimal import OptimalSet
 from irl_ident.identified.report import Ambiguity, Report, Verdict
@@ -46,6 +47,7 @@ __all__ = [
     "OptimalSet",
     "Rationality",
     "Report",
+    "SoftConfidenceSet",
     "SoftSet",
     "Verdict",
     "anything",
@@ -77,8 +79,9 @@ def identify(
     temperature : float
         Of the soft-optimal agent, positive; not used for others.
     error : float, optional
-        For "noisy", in [0, 1): it takes a random action instead with at most this probability
-        (:mod:`irl_ident.identified.confidence`).
+        In [0, 1).  For "noisy": the agent takes a random action instead with at most this probability
+        (:mod:`irl_ident.identified.confidence`).  For "soft" with a level: a random action was recorded instead with
+        just this probability; 0 when not given.
     level : float, optional
         In (0, 1).  For "noisy" (needed) and "soft": the set holds the objective at every time with probability at
         least ``1 - level``.  Without it a soft agent's set is that of the behaviour as if it were known exactly.
@@ -87,7 +90,7 @@ def identify(
 
     Returns
     -------
-    OptimalSet, NoisySet or SoftSet
+    OptimalSet, NoisySet, SoftSet or SoftConfidenceSet
         Computed when asked.  Gauge: ``|theta|_inf <= 1`` for optimal and noisy agents; none for soft ones.
 
     Raises
@@ -226,9 +229,15 @@ def _made(
         family.matrix(env)
     if rationality == "noisy":
         return NoisySet(family, pairs, **_checked_errors(error, level, ties))
+    if rationality == "soft" and level is not None:
+        share, record = checked_share("level", level), checked_share("error", error or 0.0, "at least")
+        return SoftConfidenceSet(family, pairs, float(temperature), record, share)
     for name, value in (("error", error), ("level", level)):
         if value is not None:
-            raise ValueError(f"{name}: was {value!r}, is not used for rationality {rationality!r}; leave it out")
+            needed = " without a level" if rationality == "soft" else ""
+            raise ValueError(
+                f"{name}: was {value!r}, is not used for rationality {rationality!r}{needed}; leave it out"
+            )
     if rationality == "optimal":
         return OptimalSet(family, pairs)
     return SoftSet(family, pairs, float(temperature))
