@@ -48,8 +48,8 @@ if TYPE_CHECKING:
 REMEMBERED = 1024
 """How many (environment, objectives) returns are kept."""
 
-CLIMBS = 20
-"""Most steps by which a lower bound is raised."""
+STARTS, CLIMBS = 8, 20
+"""Members from which a lower bound is raised, and most steps from each."""
 
 
 @dataclass(frozen=True, eq=False)
@@ -170,17 +170,22 @@ def _climbed(
 ) -> tuple[float, Array]:
     """A large regret of ``policy`` over the set, and who has it.
 
-    From the member with the largest: ask which member the policy that is best for it favours most, while that helps.
+    From some members with large regrets: ask whom the policy that is best for a member favours most, while that helps.
     """
     losses = best_returns(env, ident.family, members) - normaliser(env) * _returns(ident.family, policy, env, members)
-    witness = members[int(np.argmax(losses))]
-    lower, gain = _regret(ident.family, advantages, env, witness)
-    for _ in range(CLIMBS):
-        _, theta = next(_supports(ident, gain[None]))
-        higher, then = _regret(ident.family, advantages, env, theta)
-        if not higher > lower + 1e-12:
-            break
-        lower, gain, witness = higher, then, theta
+    lower, witness = -np.inf, members[0]
+    met: set[bytes] = set()
+    for start in members[np.argsort(-losses, kind="stable")[:STARTS]]:
+        theta = start
+        higher, gain = _regret(ident.family, advantages, env, theta)
+        for _ in range(CLIMBS):
+            if higher > lower:
+                lower, witness = higher, theta
+            if gain.tobytes() in met:
+                break
+            met.add(gain.tobytes())
+            _, theta = next(_supports(ident, gain[None]))
+            higher, gain = _regret(ident.family, advantages, env, theta)
     return max(lower, 0.0), witness
 
 
