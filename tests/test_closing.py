@@ -74,7 +74,7 @@ def test_what_a_candidate_never_reaches_it_does_not_close():
     assert table.directions == ("unvisited: R(s2): s2 never reached", "unvisited: R(s3): s3 never reached")
     np.testing.assert_array_equal(table.closed, [[False, True, True], [False, True, True]])
     np.testing.assert_array_equal(table.left, [2, 1, 0])
-    optimal = ii.identify([(first, ii.evidence.Policy([[0, 1], [0, 1], [0, 0], [0, 0]]))], family)
+    optimal = ii.identify([(first, ii.evidence.Policy([[0, 1], [1, 0], [0, 0], [0, 0]]))], family)
     expected = closes(optimal, [first, ii.Environment(joined, 0.9, [1, 0, 0, 0])], samples=200)
     assert np.abs(expected.share[:, 0]).max() < 0.05
     assert expected.share[:, 1].min() > 0.1
