@@ -9,13 +9,13 @@ strategies                   :class:`Greedy`, :class:`InformationGain`, :class:`
                              :class:`RoundRobin`, :class:`Fixed`, or one's own (an example is in
                              :mod:`irl_ident.design.strategies`)
 open directions              :func:`closes` tells which candidate closes which, :func:`report` puts it into the report
-bounds on regret             :func:`regret_bound`
+bounds on regret             :func:`regret_bound`; :func:`still_needed` says what keeps it above a goal
 families of environments     :class:`Listed`, :class:`Products`, :class:`Mixtures`, :class:`Layouts`, :class:`Starts`,
                              :class:`Discounts`, :class:`Interventions`, :class:`AddedRewards`, or one's own
                              :class:`EnvironmentFamily`; searched by :class:`LocalSearch` or
                              :class:`ExtendedSearch`, which report what was :class:`Searched`
 stopping rules               :class:`identified`, :class:`budget`, :class:`exhausted`, :class:`stalled`,
-                             :class:`diameter_below`, composed with ``|`` and ``&``
+                             :class:`diameter_below`, :class:`regret_below`, composed with ``|`` and ``&``
 finite sets of objectives    :class:`VersionSpace` and the functions on arrays below it
 ===========================  =======================================================================================
 """
@@ -32,11 +32,21 @@ from irl_ident.design.interventions import Intervention, Interventions
 from irl_ident.design.known_rewards import AddedRewards, KnownRewards
 from irl_ident.design.layouts import Layouts
 from irl_ident.design.lazy import LazyChoice, lazy_best, lazy_sequence, lazy_set
+from irl_ident.design.needed import Needed, deployed_policy, still_needed
 from irl_ident.design.omnipotent import Bisection, Located, ThresholdSearch, locate
 from irl_ident.design.partitions import BinarySearch, InformationGain
 from irl_ident.design.regret import MaximinRegret, RegretBound, regret_bound
 from irl_ident.design.search import LocalSearch, Search, Searched
-from irl_ident.design.stopping import Rule, State, budget, diameter_below, exhausted, identified, stalled
+from irl_ident.design.stopping import (
+    Rule,
+    State,
+    budget,
+    diameter_below,
+    exhausted,
+    identified,
+    regret_below,
+    stalled,
+)
 from irl_ident.design.strategies import Exhaustive, Fixed, Greedy, Oracle, Random, RoundRobin, Strategy
 from irl_ident.design.table import Decision, Question
 from irl_ident.design.variations import Discounts, Starts
@@ -83,6 +93,7 @@ __all__ = [
     "MaximinRegret",
     "MinimaxWidth",
     "Mixtures",
+    "Needed",
     "Oracle",
     "Products",
     "Question",
@@ -107,6 +118,7 @@ __all__ = [
     "closes",
     "consistent",
     "consistent_with",
+    "deployed_policy",
     "diameter_below",
     "eliminated_mass",
     "elimination_scores",
@@ -120,7 +132,9 @@ __all__ = [
     "lazy_set",
     "locate",
     "oracle_sequence",
+    "regret_below",
     "regret_bound",
     "report",
     "stalled",
+    "still_needed",
 ]

@@ -25,6 +25,7 @@ from scipy import sparse
 
 from irl_ident import planning
 from irl_ident.environment import Array, Environment, Mask
+from irl_ident.identified.confidence_soft import SoftConfidenceSet
 from irl_ident.identified.optimal import OptimalSet
 from irl_ident.planning.soft_batch import soft_batch
 from irl_ident.rewards import RewardFamily
@@ -138,6 +139,8 @@ def consistent(ident: IdentifiedSet, thetas: npt.ArrayLike) -> Mask:
     bool array (N,)
     """
     given = checked_thetas("thetas", thetas, ident.family)
+    if isinstance(ident, SoftConfidenceSet):
+        return ident.members(given)
     if not isinstance(ident, OptimalSet):
         return np.array([ident.contains(theta) for theta in given], dtype=bool)
     kept = np.ones(len(given), dtype=bool)

@@ -37,6 +37,7 @@ from irl_ident import planning
 from irl_ident.design.behaviour import BATCH, digest
 from irl_ident.design.strategies import PoolStrategy, checked_candidates
 from irl_ident.environment import Array, Environment, Mask
+from irl_ident.identified.confidence_soft import SoftConfidenceSet
 from irl_ident.identified.optimal import OptimalSet
 from irl_ident.identified.support import supports
 from irl_ident.planning.checks import policy_on
@@ -213,8 +214,13 @@ def _supports(ident: IdentifiedSet, directions: Array) -> Iterator[tuple[float, 
             yield found.upper, found.theta
         return
     for direction in directions:
-        value, theta = ident.support(direction)
-        yield value, theta if np.isfinite(value) else ident.center() + theta / np.abs(theta).max()
+        if isinstance(ident, SoftConfidenceSet):
+            extreme = ident.certified_support(direction)
+            upper, value, theta = extreme.upper, extreme.lower, extreme.theta
+        else:
+            value, theta = ident.support(direction)
+            upper = value
+        yield upper, theta if np.isfinite(value) else ident.center() + theta / np.abs(theta).max()
 
 
 def _reachable(env: Environment) -> Mask:

@@ -15,9 +15,12 @@ from functools import cached_property
 from typing import TYPE_CHECKING
 
 import numpy as np
+import numpy.typing as npt
 
 from irl_ident.design.behaviour import consistent
 from irl_ident.design.families import EnvironmentFamily
+from irl_ident.design.needed import checked_epsilon, deployed_policy
+from irl_ident.design.regret import RegretBound, regret_bound
 from irl_ident.environment import Environment
 
 if TYPE_CHECKING:
@@ -72,6 +75,20 @@ class State:
     def size(self) -> int:
         """How many candidates there are."""
         return self.candidates.size if isinstance(self.candidates, EnvironmentFamily) else len(self.candidates)
+
+    def regret(self, env: Environment, policy: npt.ArrayLike | None = None) -> RegretBound:
+        """Certified bounds on the regret in ``env`` of ``policy``, or of the set's own deployed policy; the latter
+        computed once.
+        """
+        if policy is not None:
+            return regret_bound(self.ident, policy, env)
+        if env.digest not in self._regrets:
+            self._regrets[env.digest] = regret_bound(self.ident, deployed_policy(self.ident, env), env)
+        return self._regrets[env.digest]
+
+    @cached_property
+    def _regrets(self) -> dict[str, RegretBound]:
+        return {}
 
     @cached_property
     def untried(self) -> int:
@@ -257,6 +274,45 @@ class diameter_below(Rule):
 
     def __repr__(self) -> str:
         return f"diameter_below({self.epsilon:g}, {self.metric!r})"
+
+
+@dataclass(frozen=True, repr=False, eq=False)
+class regret_below(Rule):
+    """Stop when the certified upper bound on the regret in a named environment is at most ``epsilon``.
+
+    With a set that holds the objective at every time with probability at least ``1 - level``, so does the bound hold at
+    the time at which this rule stops the campaign.
+
+    Parameters
+    ----------
+    epsilon : float
+        Above 0; for optimal agents in units in which no reward exceeds 1, with occupancies that sum to 1.
+    env : Environment
+        Where a policy will be used.
+    policy : array (S, A), optional
+        Which one; when not given, the policy that is optimal for the centre of the set at the time.
+    """
+
+    epsilon: float
+    env: Environment
+    policy: npt.ArrayLike | None = None
+
+    def __post_init__(self) -> None:
+        checked_epsilon(self.epsilon)
+        if not isinstance(self.env, Environment):
+            raise ValueError(f"env: should be an Environment, was {type(self.env).__name__}")
+
+    def met(self, state: State) -> bool:  # noqa: D102
+        return state.observations > 0 and state.regret(self.env, self.policy).upper <= self.epsilon
+
+    def reason(self, state: State) -> str:  # noqa: D102
+        whose = "the centre's policy" if self.policy is None else "the policy"
+        level = getattr(state.ident, "level", None)
+        sure = "" if level is None else f", with probability at least {1 - level:g} at whatever time this stops"
+        return f"regret of {whose} at most {state.regret(self.env, self.policy).upper:.3g}{sure}"
+
+    def __repr__(self) -> str:
+        return f"regret_below({self.epsilon:g}, {self.env!r})"
 
 
 def _check_count(argument: str, value: int) -> None:

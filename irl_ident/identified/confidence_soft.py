@@ -102,7 +102,7 @@ class SoftConfidenceSet(IdentifiedSet):
         return None
 
     @cached_property
-    def invariant(self) -> AffineSet:
+    def affine(self) -> AffineSet:
         """The open directions: ``null_basis`` (d, m), with the singular values behind their number."""
         if self.choices.data:
             return self.choices.invariant
@@ -129,7 +129,7 @@ class SoftConfidenceSet(IdentifiedSet):
     @cached_property
     def _middle(self) -> Array:
         """The likeliest member that is known, without its part along open directions."""
-        theta, basis = self._ends[0], self.invariant.null_basis
+        theta, basis = self._ends[0], self.affine.null_basis
         return np.asarray(theta - basis @ (basis.T @ theta))
 
     @property
@@ -157,9 +157,9 @@ class SoftConfidenceSet(IdentifiedSet):
     def certified_support(self, direction: npt.ArrayLike) -> Extreme:
         """The support function between bounds; the upper one is infinite unless the set is known to be convex."""
         given = checked_direction(direction, self.family.dim)
-        rise = self.invariant.null_basis.T @ given
+        rise = self.affine.null_basis.T @ given
         if np.linalg.norm(rise) > FLAT * max(np.linalg.norm(given), np.finfo(float).tiny):
-            return Extreme(np.inf, np.inf, self.invariant.null_basis @ rise)
+            return Extreme(np.inf, np.inf, self.affine.null_basis @ rise)
         middle, scale = self._middle, self._scale
         turned = scale.T @ given
         if not turned.any():
@@ -217,14 +217,12 @@ class SoftConfidenceSet(IdentifiedSet):
 
         Sampling error makes the set as wide as the family in all directions; it is not counted here.
         """
-        return int(self.invariant.null_basis.shape[1]) - sum(
-            a.dimension for a in self.ambiguities if a.representational
-        )
+        return int(self.affine.null_basis.shape[1]) - sum(a.dimension for a in self.ambiguities if a.representational)
 
     @cached_property
     def ambiguities(self) -> tuple[Ambiguity, ...]:
         """The open directions by name, each with a basis (d, m)."""
-        return name_directions(self.invariant.null_basis, self.family, self._systems, None)
+        return name_directions(self.affine.null_basis, self.family, self._systems, None)
 
     def sample(self, n: int, seed: int) -> Array:
         """``n`` members, (n, d): uniform, nearly, but for open directions, along which the weights are standard normal.
@@ -235,7 +233,7 @@ class SoftConfidenceSet(IdentifiedSet):
             raise ValueError(f"n: was {n}, should be at least 1")
         middle, scale = self._middle, self._scale
         places = self._region.random(n, np.eye(scale.shape[1]), seed) if scale.shape[1] else np.zeros((n, 0))
-        basis = self.invariant.null_basis
+        basis = self.affine.null_basis
         weights = np.random.default_rng(np.random.SeedSequence(seed).spawn(1)[0]).standard_normal((n, basis.shape[1]))
         return np.asarray(middle + places @ scale.T + self.temperature * weights @ basis.T)
 
@@ -247,7 +245,7 @@ class SoftConfidenceSet(IdentifiedSet):
     def _scale(self) -> Array:
         """A basis (d, h) of what is not open; in its units the Fisher information makes the set a ball of radius 1."""
         middle, floor = self._middle, self.floor
-        basis = self.invariant.null_basis
+        basis = self.affine.null_basis
         closed = linalg.null_space(basis.T) if basis.shape[1] else np.eye(self.family.dim)
         if not closed.shape[1]:
             return np.zeros((self.family.dim, 0))
@@ -302,14 +300,14 @@ class SoftConfidenceSet(IdentifiedSet):
             if self.certified
             else "the set is not known to be convex: its support functions are those of members found by local search"
         )
-        everything = self.invariant.null_basis.shape[1] == self.family.dim
+        everything = self.affine.null_basis.shape[1] == self.family.dim
         return Report(
-            verdict="nothing" if everything else "a set" if self.invariant.decided else "undecided",
+            verdict="nothing" if everything else "a set" if self.affine.decided else "undecided",
             dimension=self.dimension,
             ambient_dimension=self.family.dim,
-            singular_values=self.invariant.singular_values,
-            tolerance=self.invariant.tolerance,
-            gap=self.invariant.gap,
+            singular_values=self.affine.singular_values,
+            tolerance=self.affine.tolerance,
+            gap=self.affine.gap,
             second_principal_angle=second_angle(self.environments),
             ambiguities=self.ambiguities,
             assumptions=assumptions(manner, self.family, self.environments),
