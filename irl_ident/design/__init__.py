@@ -16,6 +16,7 @@ families of environments     :class:`Listed`, :class:`Products`, :class:`Mixture
                              :class:`ExtendedSearch`, which report what was :class:`Searched`
 stopping rules               :class:`identified`, :class:`budget`, :class:`exhausted`, :class:`stalled`,
                              :class:`diameter_below`, :class:`regret_below`, composed with ``|`` and ``&``
+watching                     :func:`watch` goes on or moves by expected gain per cost, :class:`Watching` has the prices
 finite sets of objectives    :class:`VersionSpace` and the functions on arrays below it
 ===========================  =======================================================================================
 """
@@ -61,6 +62,7 @@ from irl_ident.design.version_space import (
     greedy_sequence,
     oracle_sequence,
 )
+from irl_ident.design.watching import Watched, Watching, watch
 
 __all__ = [
     "AddedRewards",
@@ -110,6 +112,8 @@ __all__ = [
     "Strategy",
     "ThresholdSearch",
     "VersionSpace",
+    "Watched",
+    "Watching",
     "WorstDeploymentRegret",
     "adaptive_scores",
     "behaviour_classes",
@@ -137,4 +141,5 @@ __all__ = [
     "report",
     "stalled",
     "still_needed",
+    "watch",
 ]
