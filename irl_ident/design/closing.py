@@ -6,7 +6,8 @@ would be seen in the states that can be reached from where episodes start there.
 
 **Soft-optimal agents.**  A direction x stays open iff ``Phi x`` shapes in these states, and the answer is exact,
 whatever the objective is: the sine of the angle between ``Phi x`` and range(B) says whether, and how well, the
-direction would be seen.  What is left of all of them together is a rank.
+direction would be seen.  Together with others it may still be open, where their shapings cancel: what is left of each
+kind is the rank that the kind adds to those before it, in the order in which the report names them.
 
 **Optimal agents.**  What is learnt depends on the objective, so the answer is an expectation over members of the
 identified set, drawn evenly in the gauge box, each taken to be the truth.  With x the canonical form of a member
@@ -23,6 +24,7 @@ from __future__ import annotations
 
 from collections.abc import Sequence
 from dataclasses import dataclass, replace
+from itertools import pairwise
 
 import numpy as np
 from scipy import sparse
@@ -58,8 +60,10 @@ class Closing:
     undecided : bool array (n, C)
         Soft agents: the sine is neither surely 0 nor surely not.  Optimal agents: all members drawn would behave
         differently there, so that what would be left cannot be told from them.
-    left : array (C,)
-        Open directions after the candidate; for optimal agents the sum of what is left of each.
+    kinds : tuple of str
+        Kinds of the open directions, K of them, in the order of the report.
+    left : array (K, C)
+        Open directions of each kind after the candidate; for optimal agents the sum of what is left of each.
     exact : bool
         Whether the answers hold whatever the objective is (soft agents), or are expected over ``samples`` members.
     samples : int
@@ -71,6 +75,7 @@ class Closing:
     share: Array
     closed: Mask
     undecided: Mask
+    kinds: tuple[str, ...]
     left: Array
     exact: bool
     samples: int
@@ -80,7 +85,7 @@ class Closing:
         """The first candidate that leaves least, or None when none of them closes anything."""
         if not self.share.size or (self.share.max(initial=0.0) <= ZERO_BELOW):
             return None
-        return int(np.argmin(np.round(self.left, 9)))
+        return int(np.argmin(np.round(self.left.sum(axis=0), 9)))
 
     def next_step(self) -> str:
         """What to do next, in words."""
@@ -94,9 +99,10 @@ class Closing:
             order = np.argsort(-self.share[:, place], kind="stable")[:3]
             most = "; ".join(f"{self.share[i, place]:.0%} of {self.directions[i]}" for i in order)
             return f"observe the agent in {name}: expected to remove {most} ({self.samples} members drawn)"
-        closing = [self.directions[i] for i in np.flatnonzero(self.closed[:, place])]
-        shown = "; ".join(closing[:3]) + (f"; and {len(closing) - 3} more" if len(closing) > 3 else "")
-        return f"observe the agent in {name}: closes {shown}; leaves {self.left[place]:.0f} open"
+        before = [sum(word.startswith(f"{kind}: ") for word in self.directions) for kind in self.kinds]
+        left = self.left[:, place].astype(int)
+        closing = [f"{kind} ({n - m} of {n})" for kind, n, m in zip(self.kinds, before, left, strict=True) if m < n]
+        return f"observe the agent in {name}: closes {', '.join(closing)}; leaves {left.sum()} open"
 
     def __str__(self) -> str:
         names = [
@@ -109,7 +115,7 @@ class Closing:
         for i, name in enumerate(names):
             cells = [self._cell(i, j).rjust(width) for j, width in enumerate(widths)]
             lines.append(f"{name:{margin}}  {'  '.join(cells)}")
-        left = [f"{value:.0f}" if self.exact else f"{value:.1f}" for value in self.left]
+        left = [f"{value:.0f}" if self.exact else f"{value:.1f}" for value in self.left.sum(axis=0)]
         lines.append(
             f"{'left open':{margin}}  " + "  ".join(n.rjust(width) for n, width in zip(left, widths, strict=True))
         )
@@ -180,6 +186,7 @@ def closes(
     found = [a for a in ident.ambiguities if not a.representational]
     words = tuple(f"{a.kind}: {word}" for a in found for word in a.words)
     directions = np.hstack([np.zeros((ident.family.dim, 0)), *(a.basis for a in found)])
+    kinds = tuple(a.kind for a in found)
     if isinstance(ident, SoftSet):
         share = np.array([_sines(env, ident.family, directions) for env in given]).T.reshape(len(words), len(given))
         return Closing(
@@ -188,7 +195,8 @@ def closes(
             share,
             share > SURE_ABOVE,
             (share > ZERO_BELOW) & (share <= SURE_ABOVE),
-            _left_open(ident, given, directions),
+            kinds,
+            np.array([_left_open(env, ident) for env in given]).T.reshape(len(kinds), len(given)),
             True,
             0,
         )
@@ -199,7 +207,9 @@ def closes(
     apart = np.array([len(np.unique(row)) == samples for row in labels])
     closed = (share >= 1 - 1e-9) & ~apart
     undecided = np.broadcast_to(apart, share.shape)
-    return Closing(words, named, share, closed, undecided, (1 - share).sum(axis=0), False, samples)
+    ends = np.cumsum([0, *(a.dimension for a in found)])
+    left = np.array([(1 - share[i:j]).sum(axis=0) for i, j in pairwise(ends)]).reshape(len(kinds), len(given))
+    return Closing(words, named, share, closed, undecided, kinds, left, False, samples)
 
 
 def report(
@@ -228,12 +238,15 @@ def _sines(env: Environment, family: RewardFamily, directions: Array) -> Array:
     return np.asarray(np.where(sizes > 0, seen / np.where(sizes > 0, sizes, 1), 0.0))
 
 
-def _left_open(ident: SoftSet, candidates: Sequence[Environment], directions: Array) -> Array:
-    """Open directions after each candidate, less the representational ones that it leaves, (C,)."""
-    representational = [a.basis for a in ident.ambiguities if a.representational]
-    never = np.hstack([np.zeros((ident.family.dim, 0)), *representational])
-    everything = np.hstack([directions, never])
-    return np.array([_open(env, ident.family, everything) - _open(env, ident.family, never) for env in candidates])
+def _left_open(env: Environment, ident: SoftSet) -> list[float]:
+    """Open directions of each kind that an experiment could resolve, after one in ``env``, (K,)."""
+    so_far = np.hstack([np.zeros((ident.family.dim, 0)), *(a.basis for a in ident.ambiguities if a.representational)])
+    counts = [_open(env, ident.family, so_far)]
+    for found in ident.ambiguities:
+        if not found.representational:
+            so_far = np.hstack([so_far, found.basis])
+            counts.append(_open(env, ident.family, so_far))
+    return [after - before for before, after in pairwise(counts)]
 
 
 def _open(env: Environment, family: RewardFamily, directions: Array) -> float:
