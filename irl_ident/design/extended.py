@@ -173,7 +173,7 @@ class Extended:
         width = max(len(menu) for menu in menus)
         blocks = np.array([[*menu, *[menu[-1]] * (width - len(menu))] for menu in menus])
         actions = self.family.n_actions
-        return self._first[:, None, None] + blocks[..., None] * actions + np.arange(actions)
+        return np.asarray(self._first[:, None, None] + blocks[..., None] * actions + np.arange(actions), dtype=np.int64)
 
     def _values(self, menus: Menus) -> Array:
         """Values of each theta in the best choice for it, (N, S)."""

@@ -29,7 +29,7 @@ from collections.abc import Sequence
 from dataclasses import dataclass, field
 from functools import cached_property
 from math import comb, prod
-from typing import Protocol, runtime_checkable
+from typing import Any, Protocol, runtime_checkable
 
 import numpy as np
 import numpy.typing as npt
@@ -134,7 +134,7 @@ class Products(EnvironmentFamily):
     (4, [1, 2], (1, 0))
     """
 
-    menus: Sequence[npt.ArrayLike | Sequence[npt.ArrayLike | sparse.sparray]]
+    menus: Sequence[Any]
     discount: float
     initial: npt.ArrayLike | None = None
     states: Sequence[str] | None = field(default=None, kw_only=True)
@@ -142,7 +142,7 @@ class Products(EnvironmentFamily):
     choices: tuple[int, ...] = field(init=False)
 
     def __post_init__(self) -> None:
-        blocks = [list(menu) for menu in self.menus]  # type: ignore[arg-type]
+        blocks = [list(menu) for menu in self.menus]
         if not blocks or not all(blocks):
             empty = [state for state, menu in enumerate(blocks) if not menu]
             raise ValueError(f"menus: should hold at least one block for each state, has none for states {empty}")

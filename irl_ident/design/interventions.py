@@ -5,6 +5,7 @@ from __future__ import annotations
 from collections.abc import Sequence
 from dataclasses import dataclass
 from math import comb
+from typing import Any
 
 import numpy as np
 import numpy.typing as npt
@@ -32,7 +33,7 @@ class Intervention:
 
     name: str
     rows: npt.ArrayLike
-    transitions: npt.ArrayLike | sparse.sparray
+    transitions: Any
     price: float = 1.0
 
     def __post_init__(self) -> None:

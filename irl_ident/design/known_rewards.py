@@ -107,7 +107,8 @@ class AddedRewards(Variation):
     def known(self, index: int) -> Array:
         """The known reward of a task, (S, A)."""
         chosen = numbering.digits(self.split(index)[1], self.sizes)
-        return np.sum([np.asarray(menu)[digit] for menu, digit in zip(self.menus, chosen, strict=True)], axis=0)
+        parts = [np.asarray(menu, dtype=float)[digit] for menu, digit in zip(self.menus, chosen, strict=True)]
+        return np.asarray(np.sum(parts, axis=0))
 
     def near(self, variant: int) -> Sequence[int]:  # noqa: D102
         return numbering.one_changed(variant, self.sizes)
@@ -159,14 +160,14 @@ class KnownRewards(RewardFamily):
 
     def matrix(self, env: Environment) -> sparse.csr_array:  # noqa: D102
         features = self.family.matrix(env)
+        known = np.zeros((env.n_states, env.n_actions))
         if env.digest == self._alone.digest:
-            paid = np.zeros((env.n_states, env.n_actions))
-            paid[:, 0] = 1
-            nothing = sparse.csr_array(features.shape)
-            return sparse.csr_array(sparse.hstack([nothing, paid.reshape(-1, 1)], format="csr"))
-        index = self.tasks.task(env)
-        known = np.zeros((features.shape[0], 1)) if index is None else self.tasks.known(index).reshape(-1, 1)
-        return sparse.csr_array(sparse.hstack([features, known], format="csr"))
+            features = sparse.csr_array(features.shape)
+            known[:, 0] = 1
+        else:
+            index = self.tasks.task(env)
+            known = known if index is None else self.tasks.known(index)
+        return sparse.csr_array(sparse.hstack([features, sparse.csr_array(known.reshape(-1, 1))], format="csr"))
 
     def representational(self, discounts: Iterable[float]) -> dict[str, Array]:
         """The directions of the family itself: the unit is never one of them, nor is the scale of theta alone."""

@@ -100,11 +100,11 @@ class Searched:
         """The search that :meth:`record` wrote; ``ValueError`` when it is damaged."""
         try:
             score, price = float(record["score"]), float(record["price"])
-            counts = [numbering.number_of(record[name]) for name in ("scored", "size", "climbs", "optima")]
+            counts = {name: numbering.number_of(record[name]) for name in ("scored", "size", "climbs", "optima")}
             upper = np.inf if record["upper"] is None else float(record["upper"])
         except (KeyError, TypeError, ValueError) as error:
             raise ValueError(f"searched: is damaged: {error}") from error
-        return cls(index, environment, score, price, *counts, upper)
+        return cls(index, environment, score, price, upper=upper, **counts)
 
     def __str__(self) -> str:
         share = f"scored {numbering.words(self.scored)} of {numbering.words(self.size)} environments"
@@ -178,7 +178,7 @@ class LocalSearch:
     def _kicked(self, index: int, family: EnvironmentFamily, rng: np.random.Generator) -> int:
         for _ in range(self.kick):
             near = family.neighbours(index)
-            index = near[rng.integers(len(near))] if near else index
+            index = near[int(rng.integers(len(near)))] if near else index
         return index
 
     def _climb(self, here: int, look: Look, rng: np.random.Generator) -> bool:
