@@ -24,7 +24,6 @@ as Frazier & Powell (2010) do where the value of information is not concave; aft
 
 from __future__ import annotations
 
-from collections.abc import Sequence
 from dataclasses import dataclass
 from typing import TYPE_CHECKING, Any, Protocol
 
@@ -62,6 +61,12 @@ COLUMNS = {
     "regret_bound": "float64",
 }
 """The columns of the table and their types."""
+
+
+_NOT_SAMPLED = (
+    "ident: should be a confidence set, as identify(..., 'noisy', error=..., level=...) or identify(..., 'soft', "
+    "level=...) make it, was {}"
+)
 
 
 class Watchable(Protocol):
@@ -116,14 +121,18 @@ class Watching:
 
     def worth(self, ident: IdentifiedSet, env: Environment, moving: bool) -> float:
         """Best expected share of the pool ruled out per unit of cost, see the module; at least 0."""
-        thetas, kept = Greedy(self.samples, hypotheses=self._pool()).pool(ident)
+        if not isinstance(ident, (NoisySet, SoftConfidenceSet)):
+            raise ValueError(_NOT_SAMPLED.format(type(ident).__name__))
+        thetas, kept = Greedy(self.samples, hypotheses=self.given).pool(ident)
         lengths = 2 ** np.arange(int(np.log2(self.ahead)) + 1)
         weights = truth_weights(ident, thetas[kept])
         gains, steps = session_gains(ident, env, thetas[kept], lengths * self.episodes, self.horizon, weights)
         costs = self.environment_cost * moving + lengths * self.episodes * steps * self.step_cost
         return float((gains / np.maximum(costs, np.finfo(float).tiny)).max())
 
-    def _pool(self) -> Array | None:
+    @property
+    def given(self) -> Array | None:
+        """The hypotheses as an array (N, d), if there are any."""
         return None if self.hypotheses is None else np.asarray(self.hypotheses, dtype=float)
 
 
@@ -198,10 +207,7 @@ def session_gains(
         left = ident.choices.log_likelihood(thetas) - ident.floor
         gains = np.array([share @ (n * ratios > left).mean(axis=1) for n in many])
     else:
-        raise ValueError(
-            "ident: should be a confidence set, as identify(..., 'noisy', error=..., level=...) or identify(..., "
-            f"'soft', level=...) make it, was {type(ident).__name__}"
-        )
+        raise ValueError(_NOT_SAMPLED.format(type(ident).__name__))
     return gains, float(share @ choices.sum(axis=(1, 2)))
 
 
@@ -351,13 +357,13 @@ def _table(campaign: Campaign, watching: Watching, worths: dict[int, tuple[float
 
     rows: list[dict[str, Any]] = []
     cost = 0.0
-    pool: Sequence[Any] | None = None
+    pool: Array | None = None
     for step, ((_, seen, moved, steps), decision) in enumerate(
         zip(_sessions(campaign), campaign.decisions, strict=True)
     ):
         if pool is None:
             start = decision.state.before.ident if decision.state.before is not None else campaign.ident
-            pool = Greedy(watching.samples, hypotheses=watching._pool()).pool(start)[0]
+            pool = Greedy(watching.samples, hypotheses=watching.given).pool(start)[0]
         cost += watching.environment_cost * moved + watching.step_cost * steps
         ident, deployed = decision.state.ident, watching.deployed
         empty = ident.conflict is not None
@@ -372,7 +378,7 @@ def _table(campaign: Campaign, watching: Watching, worths: dict[int, tuple[float
                 "cost": cost,
                 "worth_staying": staying,
                 "worth_moving": moving,
-                "consistent_share": float(consistent(ident, np.asarray(pool)).mean()),
+                "consistent_share": float(consistent(ident, pool).mean()),
                 "regret_bound": np.nan if deployed is None or empty else decision.state.regret(deployed).upper,
             }
         )

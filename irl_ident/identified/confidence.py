@@ -129,10 +129,10 @@ def statements(history: Iterable[npt.ArrayLike], error: float, threshold: float,
     """
     pieces = np.array([np.asarray(counts) for counts in history])
     total = np.cumsum(pieces, axis=0)
-    optimal = (log_evidence_optimal(total, error) >= threshold).any(axis=0)
+    optimal = np.asarray((log_evidence_optimal(total, error) >= threshold).any(axis=0))
     if ties == "any":
         return Statements(optimal, np.zeros_like(optimal))
-    return Statements(optimal, (log_evidence_worse(total, error) >= threshold).any(axis=0))
+    return Statements(optimal, np.asarray((log_evidence_worse(total, error) >= threshold).any(axis=0)))
 
 
 def checked_share(argument: str, value: float, least: str = "above") -> float:

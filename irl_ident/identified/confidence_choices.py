@@ -121,7 +121,7 @@ class Choices:
         """Directions along which the policy stays as it is in all states that can matter for these choices."""
         equations = []
         for env, counts in self.data:
-            rows = np.repeat(_onwards(env, counts.any(axis=1)), env.n_actions)
+            rows = np.repeat(_onwards(env, np.asarray(counts.any(axis=1))), env.n_actions)
             equations.append((env.shaping, self.family.matrix(env), np.zeros(rows.size), rows))
         return affine_set(equations, self.family.dim)
 
@@ -149,11 +149,12 @@ def _onwards(env: Environment, start: Mask) -> Mask:
 
 def _affine_values(env: Environment, family: RewardFamily) -> Mask:
     """States from which nothing but states are reached in which all actions are the same, (S,)."""
-    alike = with_twins(env, family.matrix(env), np.zeros((env.n_states, env.n_actions), dtype=bool)).all(axis=1)
+    nothing = np.zeros((env.n_states, env.n_actions), dtype=bool)
+    alike = np.asarray(with_twins(env, family.matrix(env), nothing).all(axis=1))
     moves = env.continuation.tocoo()
     while True:
         leaves = np.zeros(env.n_states, dtype=bool)
         np.logical_or.at(leaves, moves.row // env.n_actions, ~alike[moves.col])
         if not (alike & leaves).any():
-            return np.asarray(alike)
+            return alike
         alike &= ~leaves

@@ -129,7 +129,7 @@ class Region:
                 remembered[key] = self.slope(z)
             return remembered[key]
 
-        found: Any = optimize.minimize(
+        found: Any = optimize.minimize(  # type: ignore[call-overload]
             lambda z: -float(direction @ z),
             start,
             jac=lambda z: -direction,
