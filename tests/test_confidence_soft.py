@@ -208,6 +208,21 @@ def test_open_directions_are_open_and_the_report_says_what_is_meant():
     assert ident.diameter("l2") == (np.inf, np.inf)
 
 
+def test_which_candidate_closes_what_choices_leave_open_is_that_of_the_policy():
+    def circle(*steps):
+        return ii.Environment(np.array([[np.eye(4)[(s + step) % 4] for step in steps] for s in range(4)]), 0.9)
+
+    agent, there = SoftOptimal(FAMILY, THETA, 0.5), circle(1, -1)
+    known = ii.identify([(there, agent.policy(there))], FAMILY, "soft", temperature=0.5)
+    sampled = soft([(there, agent.demonstrate(there, episodes=5, horizon=10, seed=0))])
+    assert sampled.dimension == known.dimension == 1
+    candidates = [circle(-1, 1), circle(0, 1)]
+    found, expected = (ii.design.closes(ident, candidates) for ident in (sampled, known))
+    np.testing.assert_allclose(found.share, expected.share, atol=1e-9)
+    np.testing.assert_array_equal(found.closed, [[False, True]])
+    np.testing.assert_array_equal(ii.design.RankGrowth().score(sampled, candidates), [0, 1])
+
+
 def test_nothing_seen_leaves_everything():
     ident = ii.identified.anything(FAMILY, "soft", temperature=0.5, level=0.05)
     assert ident.contains(100 * THETA)

@@ -33,6 +33,7 @@ from irl_ident.design.behaviour import Labels, behaviour_classes, signatures, te
 from irl_ident.design.strategies import checked_candidates
 from irl_ident.environment import Array, Environment, Mask
 from irl_ident.identified.base import IdentifiedSet
+from irl_ident.identified.confidence_soft import SoftConfidenceSet
 from irl_ident.identified.report import Report
 from irl_ident.identified.shaping_rank import SURE_ABOVE, ZERO_BELOW, affine_set, orthonormal
 from irl_ident.identified.soft import SoftSet
@@ -187,7 +188,7 @@ def closes(
     words = tuple(f"{a.kind}: {word}" for a in found for word in a.words)
     directions = np.hstack([np.zeros((ident.family.dim, 0)), *(a.basis for a in found)])
     kinds = tuple(a.kind for a in found)
-    if isinstance(ident, SoftSet):
+    if isinstance(ident, (SoftSet, SoftConfidenceSet)):
         share = np.array([_sines(env, ident.family, directions) for env in given]).T.reshape(len(words), len(given))
         return Closing(
             words,
@@ -238,7 +239,7 @@ def _sines(env: Environment, family: RewardFamily, directions: Array) -> Array:
     return np.asarray(np.where(sizes > 0, seen / np.where(sizes > 0, sizes, 1), 0.0))
 
 
-def _left_open(env: Environment, ident: SoftSet) -> list[float]:
+def _left_open(env: Environment, ident: IdentifiedSet) -> list[float]:
     """Open directions of each kind that an experiment could resolve, after one in ``env``, (K,)."""
     so_far = np.hstack([np.zeros((ident.family.dim, 0)), *(a.basis for a in ident.ambiguities if a.representational)])
     counts = [_open(env, ident.family, so_far)]

@@ -33,6 +33,7 @@ from irl_ident import evidence as evidence_room
 from irl_ident.design.behaviour import Labels
 from irl_ident.design.strategies import Answers, AnswerStrategy, checked_candidates
 from irl_ident.environment import Array, Environment
+from irl_ident.identified.confidence_soft import SoftConfidenceSet
 from irl_ident.identified.shaping_rank import affine_set, principal_angles
 from irl_ident.identified.soft import SoftSet
 from irl_ident.rewards import LinearRewards, RewardFamily
@@ -132,7 +133,7 @@ def silent_directions(ident: IdentifiedSet) -> Array:
     For soft agents the open directions of the set.  For others those along which rewards shape in all observed states,
     which leave every behaviour as it is.
     """
-    if isinstance(ident, SoftSet):
+    if isinstance(ident, (SoftSet, SoftConfidenceSet)):
         return ident.affine.null_basis
     systems = []
     for env, observation in ident.evidence:
