@@ -292,8 +292,23 @@ def test_extended_value_iteration_is_exact_for_one_reward_and_a_bound_for_all(se
     np.testing.assert_allclose(extended.worst(), mean.min(), atol=1e-8)
     assert extended.worst() <= mean.min() + 1e-12
     assert extended.upper() >= (known.mean(axis=1) - mean).max()
-    alone = design.Extended(family, rewards, thetas[:1])
-    np.testing.assert_allclose(alone.upper(), np.ptp(known[:, 0]), atol=1e-7)
+    halves = known.max(axis=0).mean() - mean.min()
+    assert extended.upper() <= halves + 1e-7
+
+
+@pytest.mark.parametrize("spread", [1.0, 0.1, 0.01])
+def test_the_bound_shrinks_with_the_pool(spread):
+    """Members within ``spread`` of a middle: nobody can regret more than the difference is worth, twice."""
+    family, rewards, thetas = extended_case(1)
+    near = np.array([1.0, -0.5, 0.3, 0.2]) + spread * thetas
+    known, mean = exact_scores(family, rewards, near)
+    upper = design.Extended(family, rewards, near).upper()
+    assert (known.mean(axis=1) - mean).max() <= upper <= 2 * spread
+
+
+def test_the_bound_of_a_single_reward_is_that_nothing_is_unknown():
+    family, rewards, thetas = extended_case(1)
+    np.testing.assert_allclose(design.Extended(family, rewards, thetas[:1]).upper(), 0, atol=1e-7)
 
 
 @pytest.mark.parametrize("seed", range(4))

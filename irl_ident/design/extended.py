@@ -12,16 +12,21 @@ states at once, because a choice in one state never stands in the way of one in 
 - the worst one for one reward: ``V(s) = min_T max_a r(s, a) + g T(a) . V``, a game in which the experimenter moves
   first in every state; a contraction, so that a last residual d proves ``|V - V_k| <= d g / (1 - g)``.
 
-Together they **bound** the criterion: no environment has more than
+Together they **bound** the criterion.  With m the mean theta and c in [0, 1] no environment has more than
 
-    upper = mean_i max_E J*_(theta_i)(E) - min_E J*_(mean theta)(E),
+    upper_c = mean_i max_E J*_(theta_i - c m)(E) - (1 - c) min_E J*_m(E),
 
-but one environment has to serve all rewards, and the bound is reached only where their choices agree.  Choosing in
-every state the block with the largest ``mean_i max_a Q_i - max_a Q_mean`` under these values is a **heuristic** that
-gives an environment, not the best one.  So :class:`ExtendedSearch` branches: it fixes the block of the state in which
-that compromise costs most, bounds each branch by the same two iterations on the smaller menus, and goes on in the
-branch with the largest bound until no bound exceeds the best score found, or nodes run out.  What it returns is the
-best environment scored, with a bound that holds for the whole family.
+because m is worth to its own best policy at least what it is worth to that of theta_i: ``J*_m >= J_m(pi_i)``, and
+``J*_(theta_i) - c J_m(pi_i) = J_(theta_i - c m)(pi_i)``.  With ``c = 0`` these are the two halves as they stand, which
+is loose when the pool is concentrated (its members share most of what they are worth); with ``c = 1`` the bound shrinks
+with the pool.  ``upper_c`` is convex in c; the least over ``PARTS`` is taken.
+
+One environment has to serve all rewards, so that the bound is reached only where their choices agree.  Choosing in
+every state the block with the largest ``mean_i max_a Q_(theta_i - c m) - (1 - c) max_a Q_m`` under these values is a
+**heuristic** that gives an environment, not the best one.  So :class:`ExtendedSearch` branches: it fixes the block of
+the state in which that compromise costs most, bounds each branch by the same iterations on the smaller menus, and goes
+on in the branch with the largest bound until no bound exceeds the best score found, or nodes run out.  What it returns
+is the best environment scored, with a bound that holds for the whole family.
 
 Features of a state-action pair may depend on the transitions of that pair, on nothing else of the environment.
 """
@@ -53,6 +58,9 @@ if TYPE_CHECKING:
 
 Menus = tuple[tuple[int, ...], ...]
 """The blocks that are left on each state's menu."""
+
+PARTS = (0.0, 0.5, 0.75, 0.9, 1.0)
+"""Parts of the mean theta that are taken off every theta to bound the criterion."""
 
 TOLERANCE = 1e-9
 """Share of the range of a reward up to which values are iterated."""
@@ -96,7 +104,7 @@ class Extended:
 
     def best(self) -> Array:
         """The largest ``J*`` of each theta over all environments of the family, (N,); exact up to rounding."""
-        return self._start(self._values(self.whole))
+        return self._start(self._values(self.whole, self._paid))
 
     def worst(self) -> float:
         """A proved lower bound on the least ``J*`` of the mean theta, off by the iteration's error at most."""
@@ -115,21 +123,29 @@ class Extended:
         upper : float
             No choice from these menus has a larger minimal Bayesian regret.
         chosen : tuple of int
-            The compromise: for each state the block with the largest ``mean_i max_a Q_i - max_a Q_mean``.
+            The compromise: for each state the block with the largest ``mean_i max_a Q_(theta_i - c m)
+            - (1 - c) max_a Q_m``.
         losses : array (S,)
             What the bound gains in each state over the compromise, at least 0.
         """
-        many, (low, error) = self._values(menus), self._guarded(menus)
-        share = 1 - self.family.discount
+        return self._relaxed(menus, self.part)
+
+    @cached_property
+    def part(self) -> float:
+        """The part c of the mean theta with the least bound for the whole family."""
+        return min(PARTS, key=lambda part: self._relaxed(self.whole, part)[0])
+
+    def _relaxed(self, menus: Menus, part: float) -> tuple[float, tuple[int, ...], Array]:
+        paid = self._paid - part * self._mean_paid
+        many, (low, error) = self._values(menus, paid), self._guarded(menus)
         best = float(self._weights @ self._start(many))
-        slack = TOLERANCE * float(np.ptp(self._paid)) + share * error
-        upper = best - float(self._start(low[None])[0]) + slack
-        tops = self._q(menus, self._paid, many.T)
-        middle = self._q(menus, self._mean_paid, low[:, None])[..., 0]
+        slack = TOLERANCE * float(np.ptp(paid)) + (1 - part) * (1 - self.family.discount) * error
+        upper = best - (1 - part) * float(self._start(low[None])[0]) + slack
+        tops = self._q(menus, paid, many.T)
+        middle = (1 - part) * self._q(menus, self._mean_paid, low[:, None])[..., 0]
         gains = tops @ self._weights - middle
         chosen = gains.argmax(axis=1)
-        here = np.arange(len(menus))
-        losses = tops.max(axis=1) @ self._weights - middle.min(axis=1) - gains[here, chosen]
+        losses = tops.max(axis=1) @ self._weights - middle.min(axis=1) - gains.max(axis=1)
         places = tuple(menu[min(int(place), len(menu) - 1)] for menu, place in zip(menus, chosen, strict=True))
         return upper, places, np.asarray(losses)
 
@@ -175,12 +191,12 @@ class Extended:
         actions = self.family.n_actions
         return np.asarray(self._first[:, None, None] + blocks[..., None] * actions + np.arange(actions), dtype=np.int64)
 
-    def _values(self, menus: Menus) -> Array:
-        """Values of each theta in the best choice for it, (N, S)."""
+    def _values(self, menus: Menus, paid: Array) -> Array:
+        """Values of each of the rewards ``paid`` (sum of choices * A, N) in the best choice for it, (N, S)."""
         rows = self._rows(menus)
         env = Environment(self.family.rows[rows.ravel()], self.family.discount)
-        paid = self._paid[rows.ravel()].T.reshape(-1, len(menus), rows[0].size)
-        return np.asarray(planning.optimal_batch(env, paid, TOLERANCE).max(axis=2))
+        rewards = paid[rows.ravel()].T.reshape(-1, len(menus), rows[0].size)
+        return np.asarray(planning.optimal_batch(env, rewards, TOLERANCE).max(axis=2))
 
     def _guarded(self, menus: Menus) -> tuple[Array, float]:
         """Values of the mean theta in the worst choice for it, (S,), and by how much they may be off."""
