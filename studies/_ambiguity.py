@@ -7,6 +7,7 @@ from dataclasses import dataclass
 from typing import Any
 
 import numpy as np
+import numpy.typing as npt
 from scipy import linalg
 
 import irl_ident as ii
@@ -20,6 +21,8 @@ from irl_ident.identified.potentials import is_shaping
 from irl_ident.identified.published import schlaginhaufen_2024
 from irl_ident.identified.shaping_rank import affine_set
 from irl_ident.transformed import MappedRewards, unrolled
+
+Places = npt.NDArray[np.int64]
 
 DISCOUNT = 0.9
 STATES, ACTIONS = 4, 2
@@ -152,8 +155,8 @@ class Floor:
     """
 
     environment: ii.Environment
-    positions: Array
-    pillars: Array
+    positions: Places
+    pillars: Places
 
 
 def floor(*, stand: bool = False, door: bool = False) -> Floor:
@@ -220,7 +223,7 @@ def named_rows(seed: int) -> list[dict[str, Any]]:
             rows += [common | {"cell": cell, "value": value} for cell, value in enumerate(values)]
     candidates = floors()
     table = closes(soft, list(candidates.values()), list(candidates))
-    before = {found.kind: found.dimension for found in soft.ambiguities}
+    before: dict[str, int] = {found.kind: found.dimension for found in soft.ambiguities}
     for j, name in enumerate(table.candidates):
         for k, kind in enumerate(table.kinds):
             least = min(share for share, word in zip(table.share[:, j], table.directions, strict=True) if kind in word)

@@ -8,6 +8,7 @@ from typing import TYPE_CHECKING, Any
 import numpy as np
 from matplotlib.patches import Rectangle
 
+from environments import branching_tree
 from irl_ident import figures
 from irl_ident.environment import Array
 from studies import _ambiguity as worlds
@@ -187,13 +188,13 @@ def draw_closing(ax: Axes, table: pd.DataFrame) -> None:
     """Which candidate closes how many directions of which kind."""
     kinds = {"shaping": "shaping", "unvisited": "behind\nthe wall"}
     for i, name in enumerate(CANDIDATES):
-        own = table[table["candidate"] == name].set_index("kind")
+        own = {row["kind"]: row for row in table[table["candidate"] == name].to_dict("records")}
         for j, kind in enumerate(kinds):
-            count, left = int(own.loc[kind, "open"]), int(own.loc[kind, "left"])
+            count, left = int(own[kind]["open"]), int(own[kind]["left"])
             shut = left == 0
             colour = figures.COLOURS["green"] if shut else "white"
             ax.add_patch(Rectangle((j + 0.03, i + 0.05), 0.94, 0.9, facecolor=colour, edgecolor=FAINT, alpha=0.5))
-            text = f"closed, {own.loc[kind, 'share']:.1g}" if shut else f"{left} of {count} open"
+            text = f"closed, {own[kind]['share']:.1g}" if shut else f"{left} of {count} open"
             ax.text(j + 0.5, i + 0.5, text, ha="center", va="center", fontsize=6)
     ax.set(xlim=(0, 2), ylim=(4, 0), xticks=[0.5, 1.5], yticks=np.arange(4) + 0.5)
     ax.set_xticklabels(list(kinds.values()), fontsize=6.5)
@@ -217,7 +218,7 @@ def draw_tree(ax: Axes, table: pd.DataFrame, title: str, shown: Sequence[tuple[i
     for node, (x, y) in places.items():
         ax.plot(x, y, "o", markersize=5, color="white", markeredgecolor="0.3", markeredgewidth=0.8)
         if node >= 3:
-            worth = int(worlds.branching_tree.BASE[node])
+            worth = int(branching_tree.BASE[node])
             ax.text(x, y - 0.22, f"{worth:+d}", ha="center", va="top", fontsize=6.5)
     for row in table.to_dict("records"):
         x, _ = places[1 if row["node"] == "left" else 2]

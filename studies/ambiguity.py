@@ -103,7 +103,7 @@ def ordered(table: pd.DataFrame) -> list[dict[str, Any]]:
     names = [source.name for source in SOURCES]
     rows = []
     for (rewards, source, other), group in table.groupby(["rewards", "source", "other"]):
-        if names.index(source) < names.index(other):
+        if names.index(str(source)) < names.index(str(other)):
             counts = group["order"].value_counts()
             rows.append(
                 {"rewards": rewards, "source": source, "other": other, **{str(k): int(n) for k, n in counts.items()}}
@@ -124,10 +124,11 @@ def narrowed(table: pd.DataFrame) -> dict[str, Any]:
 def conditioned(table: pd.DataFrame) -> list[dict[str, Any]]:
     """By share blended in: rank, angle, error and loss, and whether the bounds held."""
     rows = []
-    for share, group in table.groupby("share"):
+    for share in sorted(float(x) for x in table["share"].unique()):
+        group = table[table["share"] == share]
         rows.append(
             {
-                "share": float(share),
+                "share": share,
                 "rank": sorted({int(rank) for rank in group["rank"]}),
                 "identified": int((group["answer"] == "identified").sum()),
                 "pairs": len(group),

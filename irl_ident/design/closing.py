@@ -300,4 +300,4 @@ def _removed(labels: Labels, forms: Array) -> Array:
     means = np.zeros((classes, forms.shape[1]))
     np.add.at(means, labels, forms)
     within = ((forms - (means / np.maximum(sizes, 1))[labels]) ** 2).sum(axis=0) / (count - classes)
-    return np.clip(1 - within / np.where(total > 0, total, np.inf), 0, 1)
+    return np.asarray(np.clip(1 - within / np.where(total > 0, total, np.inf), 0, 1), dtype=float)

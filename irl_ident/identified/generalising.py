@@ -304,7 +304,9 @@ def _optimal(ident: IdentifiedSet, env: Environment) -> Generalisation:
     values = np.sort(np.array(bounds))[::-1]
     above, below = values[values > tolerance], values[values <= tolerance]
     gap = float(above[-1] / max(below[0], np.finfo(float).eps)) if above.size and below.size else np.inf
-    reasons = (f"{above.size} of {policy.size} actions can be better than what the centre of the set would do",)
+    reasons: tuple[str, ...] = (
+        f"{above.size} of {policy.size} actions can be better than what the centre of the set would do",
+    )
     if not above.size:
         return Generalisation("yes", 0.0, None, values, tolerance, gap, reasons)
     if witness is None or worst <= tolerance * _share(env):

@@ -117,7 +117,7 @@ def cao_2021(first: Environment, second: Environment) -> Identifiability:
     """
     found = _by_rank("Cao, Cohen & Szpruch 2021, two environments", stacked_rank([first, second]), 2 * first.n_states)
     discounts = f"discounts {first.discount:g} and {second.discount:g}"
-    same = (first.transitions != second.transitions).nnz == 0
+    same = abs(first.transitions - second.transitions).count_nonzero() == 0
     return _with(found, f"{discounts}, {'the same' if same else 'different'} transitions")
 
 
