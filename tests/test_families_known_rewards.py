@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import numpy as np
 import pytest
-from worlds import brute_policy, random_environment
+from worlds import brute_policy, dense_features, ng_russell_rows, random_environment, vertices
 
 import irl_ident as ii
 from irl_ident import design
@@ -59,15 +59,37 @@ def test_the_interval_is_the_one_between_the_payments_that_turned_the_choice(gap
     ident = ii.identify([KNOWN.calibration(), *seen([0.0, gap])], KNOWN)
     assert ident.contains(KNOWN.parameter([0.0, gap]))
     lower, upper = KNOWN.interval(ident, [-1.0, 1.0])
-    np.testing.assert_allclose(lower, LEVELS[gap > LEVELS].max(), atol=1e-5)
-    np.testing.assert_allclose(upper, LEVELS[gap < LEVELS].min(), atol=1e-5)
+    np.testing.assert_allclose(lower, LEVELS[gap > LEVELS].max(), atol=1e-6)
+    np.testing.assert_allclose(upper, LEVELS[gap < LEVELS].min(), atol=1e-6)
+
+
+@pytest.mark.parametrize("seed", range(3))
+def test_intervals_agree_with_the_vertices_of_the_cone(seed):
+    """A ratio is largest at a vertex of the cone cut by the gauge, from rows with explicit inverses."""
+    bonuses = np.random.default_rng(seed).normal(size=(8, 3, 2))
+    known = design.KnownRewards(ii.rewards.StateRewards(3), design.AddedRewards(WORLD, [bonuses]))
+    theta = np.random.default_rng(seed + 10).uniform(-1, 1, 3)
+    evidence, rows = seen(theta, range(8), known), [np.eye(4)[[3]]]
+    for env, policy in evidence:
+        equal, at_least = ng_russell_rows(env, dense_features(env, known), policy)
+        assert not len(equal)
+        rows.append(at_least)
+    corners = vertices(np.zeros((0, 4)), np.vstack(rows))
+    ident = ii.identify([known.calibration(), *evidence], known)
+    for direction in ([1.0, -1.0, 0.0], [0.5, 0.5, -1.0]):
+        values, units = corners[:, :3] @ direction, corners[:, 3]
+        ratios = np.where(units > 1e-9, values / np.maximum(units, 1e-9), np.where(values > 1e-9, np.inf, -np.inf))
+        floors = np.where(units > 1e-9, values / np.maximum(units, 1e-9), np.where(values < -1e-9, -np.inf, np.inf))
+        lower, upper = known.interval(ident, direction)
+        np.testing.assert_allclose([lower, upper], [floors.min(), ratios.max()], rtol=1e-6, atol=1e-7)
+        assert lower <= theta @ direction <= upper
 
 
 def test_constants_stay_open_and_ends_beyond_reach_are_infinite():
     ident = ii.identify([KNOWN.calibration(), *seen([0.0, 9.0])], KNOWN)
     assert {a.kind for a in ident.ambiguities} >= {"constant"}
     lower, upper = KNOWN.interval(ident, [-1.0, 1.0])
-    np.testing.assert_allclose(lower, 4.0, atol=1e-5)
+    np.testing.assert_allclose(lower, 4.0, atol=1e-6)
     assert upper == np.inf
     assert KNOWN.interval(ident, [1.0, 0.0]) == (-np.inf, np.inf)
 
@@ -77,13 +99,15 @@ def test_without_known_rewards_no_scale_is_identified():
     plain = [(env, Optimal(WORLD_KNOWN.family, theta).policy(env)) for env in (WORLD, random_environment(8, 3, 2))]
     ident = ii.identify([WORLD_KNOWN.calibration(), *plain], WORLD_KNOWN)
     lower, upper = WORLD_KNOWN.interval(ident, [0.0, -1.0, 1.0])
-    assert lower <= 1e-5
+    assert lower <= 1e-6
     assert upper == np.inf
 
 
 def test_the_calibration_says_that_the_known_reward_is_worth_having():
     """One task in which the agent works although it is paid to: an agent that hates pay may do so as well."""
     evidence = seen([0.0, -1.0], [16])
+    with pytest.raises(ValueError, match="ident: does not know that the known reward is worth having"):
+        KNOWN.interval(ii.identify(evidence, KNOWN), [-1.0, 1.0])
     hates = np.array([0.9, -0.9, -0.1])
     assert ii.identify(evidence, KNOWN).contains(hates)
     ident = ii.identify([KNOWN.calibration(), *evidence], KNOWN)
@@ -116,7 +140,7 @@ def test_greedy_tasks_are_a_bisection(gap):
     loop.run(agent)
     assert (loop.table.consistent_share * 16).round(9).tolist() == [16, 8, 4, 2, 1]
     lower, upper = KNOWN.interval(loop.ident, [-1.0, 1.0])
-    np.testing.assert_allclose([lower, upper], [LEVELS[gap > LEVELS].max(), LEVELS[gap < LEVELS].min()], atol=1e-5)
+    np.testing.assert_allclose([lower, upper], [LEVELS[gap > LEVELS].max(), LEVELS[gap < LEVELS].min()], atol=1e-6)
 
 
 def test_families_of_dynamics_can_be_paid_too():

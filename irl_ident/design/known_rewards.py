@@ -50,8 +50,8 @@ TASK = " @ task "
 ALONE = " @ known reward alone"
 """Follows the names of actions where nothing but the known reward is paid."""
 
-HALVINGS = 60
-"""Bisection steps of :meth:`KnownRewards.interval` at most."""
+LARGEST = 1e6
+"""Where :meth:`KnownRewards.interval` ends, in units of the known reward."""
 
 SUPPORTED = 1e-9
 """A support function of a cone up to this is 0."""
@@ -199,11 +199,12 @@ class KnownRewards(RewardFamily):
             policy /= policy.sum(axis=1, keepdims=True)
         return env, Policy(policy)
 
-    def interval(self, ident: IdentifiedSet, direction: npt.ArrayLike, tolerance: float = 1e-6) -> tuple[float, float]:
+    def interval(self, ident: IdentifiedSet, direction: npt.ArrayLike) -> tuple[float, float]:
         """Between which values ``direction . theta / kappa`` lies on an identified set of an optimal agent.
 
-        With h the support function, ``direction . theta <= t kappa`` on a cone exactly when
-        ``h((direction, -t)) = 0``: bisection in t.
+        With h the support function, ``direction . theta <= t kappa`` on all of a cone exactly when
+        ``h((direction, -t)) = 0``.  From a t that some member has, the member that reaches h has a larger one, until h
+        is 0 (Dinkelbach 1967): a few support functions an end.
 
         Parameters
         ----------
@@ -211,39 +212,37 @@ class KnownRewards(RewardFamily):
             Of this family, with the calibration among its evidence.
         direction : array (d,)
             Sums to 0 where constants are open: only differences of rewards have a value then.
-        tolerance : float
-            How far outside the exact ends the result may be, above 0; relative where the ends are beyond 1.  The
-            solver's own error comes on top: ``SUPPORTED`` times what theta is in units of the known reward.
 
         Returns
         -------
         lower, upper : float
-            Infinite where they are beyond ``1 / tolerance``.
+            The ends are those of the closed set; infinite where they are beyond ``LARGEST``.
+
+        Raises
+        ------
+        ValueError
+            When the set has members with a negative unit: the calibration is missing.
         """
         given = self.family.checked(direction)
-        return -self._ceiling(ident, -given, tolerance), self._ceiling(ident, given, tolerance)
+        negative = np.append(np.zeros(given.size), -1.0)
+        if ident.support(negative)[0] > SUPPORTED:
+            raise ValueError(
+                "ident: does not know that the known reward is worth having; put calibration() before the evidence"
+            )
+        return -self._ceiling(ident, -given), self._ceiling(ident, given)
 
-    def _ceiling(self, ident: IdentifiedSet, direction: Array, tolerance: float) -> float:
-        """The least t, up to tolerance, with ``direction . theta <= t kappa`` on all of the set."""
-
-        def holds(t: float) -> bool:
-            return ident.support(np.append(direction, -t))[0] <= SUPPORTED
-
-        low, high = -1.0, 1.0
-        while not holds(high):
-            low, high = high, 2 * high
-            if high > 1 / tolerance:
-                return np.inf
-        while low < 0 and holds(low):
-            low, high = 2 * low, low
-            if low < -1 / tolerance:
-                return -np.inf
-        for _ in range(HALVINGS):
-            if high - low <= tolerance * max(1.0, abs(high)):
+    def _ceiling(self, ident: IdentifiedSet, direction: Array) -> float:
+        """The least t with ``direction . theta <= t kappa`` on all of the set."""
+        size = float(np.abs(direction).max())
+        member = ident.center()
+        while member[-1] > 0:
+            t = float(direction @ member[:-1] / member[-1])
+            if t > LARGEST:
                 break
-            middle = (low + high) / 2
-            low, high = (low, middle) if holds(middle) else (middle, high)
-        return high
+            value, member = ident.support(np.append(direction, -t))
+            if value <= SUPPORTED * max(1.0, size, abs(t)):
+                return t
+        return np.inf
 
     @cached_property
     def _alone(self) -> Environment:
