@@ -18,7 +18,9 @@ theta, and for every policy (Kakade & Langford 2002, lemma 6.1)
 
 With ``u(s, a) = max of A_theta(s, a) over the identified set``, one support function each, the regret of pi is for no
 theta of the set larger than the optimal return of the reward u.  It is exact where one theta reaches all of u that
-the optimal policy meets, as in a single decision.
+the optimal policy meets, as in a single decision, and far too large where loops collect u for one theta and for
+another.  Small sets of optimal agents are therefore bounded a second time, by values that a linear program finds
+(:mod:`irl_ident.design.relaxation`).
 """
 
 from __future__ import annotations
@@ -35,6 +37,7 @@ from scipy.sparse import csgraph
 
 from irl_ident import planning
 from irl_ident.design.behaviour import BATCH, digest
+from irl_ident.design.relaxation import ENTRIES, carried_values
 from irl_ident.design.strategies import PoolStrategy, checked_candidates
 from irl_ident.environment import Array, Environment, Mask
 from irl_ident.identified.confidence_soft import SoftConfidenceSet
@@ -48,6 +51,12 @@ if TYPE_CHECKING:
 
 REMEMBERED = 1024
 """How many (environment, objectives) returns are kept."""
+
+ENOUGH = 1e-6
+"""A share of the upper bound that is not worth a linear program."""
+
+ROUNDING = 1e-12
+"""Expectations below this share of the values are rounding of 0."""
 
 STARTS, CLIMBS = 8, 20
 """Members from which a lower bound is raised, and most steps from each."""
@@ -71,7 +80,9 @@ class RegretBound:
     witness: Array
 
 
-def regret_bound(ident: IdentifiedSet, policy: npt.ArrayLike, env: Environment) -> RegretBound:
+def regret_bound(
+    ident: IdentifiedSet, policy: npt.ArrayLike, env: Environment, *, entries: int = ENTRIES
+) -> RegretBound:
     """Bounds on the largest regret of ``policy`` in ``env`` over the identified set.
 
     Parameters
@@ -81,6 +92,9 @@ def regret_bound(ident: IdentifiedSet, policy: npt.ArrayLike, env: Environment) 
         Probabilities of actions.
     env : Environment
         Where the policy will be used; it need not have been observed.
+    entries : int
+        Size, in non-zero coefficients, up to which a linear program is solved to lower ``upper``: that of an optimal
+        agent with state rewards needs about ``S A (S + rows of the cone S)``.  The default takes two seconds at most.
 
     Returns
     -------
@@ -109,28 +123,46 @@ def regret_bound(ident: IdentifiedSet, policy: npt.ArrayLike, env: Environment) 
     >>> round(bound.lower, 6), round(bound.upper, 6)
     (2.0, 2.0)
     """
-    pi = policy_on(env, policy)
-    advantages = advantage_rows(ident.family, pi, env)
-    asked = np.flatnonzero(np.repeat(_reachable(env), env.n_actions) & (np.abs(advantages).max(axis=1) > 0))
-    largest, members = np.zeros(pi.size), [ident.center()]
-    for row, (upper, theta) in zip(asked, _supports(ident, advantages[asked]), strict=True):
-        largest[row] = upper
-        members.append(theta)
-    if np.isinf(largest).any():
-        return RegretBound(np.inf, *_climbed(ident, advantages, env, pi, np.array(members)))
-    plan = planning.optimal(env, largest.reshape(pi.shape))
-    members.append(next(_supports(ident, _gain(advantages, env, plan.q)[None]))[1])
+    pi, reachable = policy_on(env, policy), _reachable(env)
+    values = _value_map(ident.family, pi, env)
+    advantages = _rows(ident.family, values, env)
+    upper, members, q = at_most(ident, values, pi, env, reachable)
+    if q is not None:
+        members.append(next(_supports(ident, _gain(advantages, env, q)[None]))[1])
     lower, witness = _climbed(ident, advantages, env, pi, np.array(members))
-    upper = normaliser(env) * float(env.initial @ plan.values + plan.error_bound)
-    return RegretBound(max(upper, 0.0, lower), lower, witness)
+    if isinstance(ident, OptimalSet) and upper - lower > ENOUGH * upper:
+        carried = carried_values(ident, pi, env, reachable, entries)
+        other, *_ = at_most(ident, np.zeros_like(values) if carried is None else carried, pi, env, reachable)
+        upper = min(upper, other)
+    return RegretBound(max(upper, lower), lower, witness)
+
+
+def at_most(
+    ident: IdentifiedSet, values: Array, policy: Array, env: Environment, reachable: Mask
+) -> tuple[float, list[Array], Array | None]:
+    """The upper bound for a value map W (S, d), the centre and the members that were met, and Q of the reward u."""
+    rows = _rows(ident.family, values, env)
+    rest = env.initial @ values - ident.family.matrix(env).T @ planning.occupancy(env, policy).ravel()
+    largest, members = np.zeros(policy.size), [ident.center()]
+    asked = np.flatnonzero(np.repeat(reachable, env.n_actions) & (np.abs(rows).max(axis=1) > 0))
+    different, place = np.unique(rows[asked], axis=0, return_inverse=True)
+    found = np.zeros(len(different))
+    for i, (value, theta) in enumerate(_supports(ident, different)):
+        found[i] = value
+        members.append(theta)
+    largest[asked] = found[place.reshape(-1)]
+    if np.isinf(largest).any():
+        return np.inf, members, None
+    plan = planning.optimal(env, largest.reshape(policy.shape))
+    total = float(env.initial @ plan.values + plan.error_bound)
+    if np.abs(rest).max() > ROUNDING * np.abs(values).max():
+        total += next(_supports(ident, rest[None]))[0]
+    return normaliser(env) * total, members, plan.q
 
 
 def advantage_rows(family: RewardFamily, policy: Array, env: Environment) -> Array:
     """The map from theta to the advantages of ``policy`` (S, A) in ``env``, (S * A, d)."""
-    features = family.matrix(env).toarray()
-    paid = np.einsum("sa,sad->sd", policy, features.reshape(*policy.shape, -1))
-    values = planning.policy_system(env, policy).solve(paid)
-    return np.asarray(features - env.shaping @ values)
+    return _rows(family, _value_map(family, policy, env), env)
 
 
 def best_returns(env: Environment, family: RewardFamily, thetas: npt.ArrayLike) -> Array:
@@ -164,6 +196,17 @@ class MaximinRegret(PoolStrategy):
             plan = planning.optimal(env, ident.family.reward(env, thetas[kept].mean(axis=0)))
             scores[place] = knowing - normaliser(env) * (env.initial @ plan.values)
         return np.maximum(scores, 0.0)
+
+
+def _value_map(family: RewardFamily, policy: Array, env: Environment) -> Array:
+    """The map from theta to the values of ``policy`` (S, A), (S, d)."""
+    paid = policy[:, :, None] * family.matrix(env).toarray().reshape(*policy.shape, -1)
+    return planning.policy_system(env, policy).solve(paid.sum(axis=1))
+
+
+def _rows(family: RewardFamily, values: Array, env: Environment) -> Array:
+    """``Phi - B W`` for a value map W (S, d), (S * A, d): advantages where W is that of a policy."""
+    return np.asarray(family.matrix(env).toarray() - env.shaping @ values)
 
 
 def _climbed(
