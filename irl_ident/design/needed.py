@@ -1,12 +1,13 @@
 """What a bound on regret still needs: which advantages drive it, and which candidate would tell.
 
-The certified bound of :func:`irl_ident.design.regret_bound` is the return of the reward ``u(s, a)``, the largest
-advantage of the policy that any objective of the identified set gives to a in s, for the plan that is best under u.  So
-it is a sum over pairs,
+The certified bound of :func:`irl_ident.design.regret_bound` is at most the return of the reward ``u(s, a)``, the
+largest advantage of the policy that any objective of the identified set gives to a in s, for the plan that is best
+under u (less where a linear program shows that no one objective does that everywhere).  So it is at most a sum over
+pairs,
 
-    bound = sum over s, a of mu(s, a) u(s, a),
+    bound <= sum over s, a of mu(s, a) u(s, a),
 
-with the occupancy mu of that plan: the largest terms say what the bound is made of.  Each term has an objective that
+with the occupancy mu of that plan: the largest terms say what keeps it high.  Each term has an objective that
 reaches ``u(s, a)``.  A candidate speaks to a term when the agent would behave differently there under that objective
 than under the centre of the set (in a state that can be reached, both a little inside the set, so that ties on its
 boundary tell nothing): seeing the agent there rules out one of the two.
@@ -71,7 +72,7 @@ class Term:
 
     @property
     def share(self) -> float:
-        """Its part in the bound, ``occupancy * advantage``."""
+        """Its part in the sum, ``occupancy * advantage``."""
         return self.occupancy * self.advantage
 
 
