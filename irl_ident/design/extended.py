@@ -235,7 +235,7 @@ class ExtendedSearch:
     nodes : int
         Most branches that are bounded.
     local : LocalSearch
-        Finds the environment that branches have to beat.
+        Finds the environment that branches have to beat; its first climb begins at the compromise.
     """
 
     nodes: int = 200
@@ -260,7 +260,8 @@ class ExtendedSearch:
             raise ValueError("candidates: have prices of their own, which the bound knows nothing of; use LocalSearch")
         thetas, kept = strategy.pool(ident)
         extended = Extended(family, ident.family, thetas[kept])
-        look, climbs, optima = self.local.explore(strategy, ident, family)
+        compromise = family.index(extended.relaxed(extended.whole)[1])
+        look, climbs, optima = self.local.explore(strategy, ident, family, [compromise])
         if len(look.values) == family.size:
             return look.best(climbs, optima)
         upper = self._bounded(extended, look)

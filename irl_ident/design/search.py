@@ -161,8 +161,13 @@ class LocalSearch:
         look, climbs, optima = self.explore(strategy, ident, family)
         return look.best(climbs, optima)
 
-    def explore(self, strategy: Strategy, ident: IdentifiedSet, family: EnvironmentFamily) -> tuple[Look, int, int]:
-        """What was scored, the number of climbs, and how many of them ended at a local optimum."""
+    def explore(
+        self, strategy: Strategy, ident: IdentifiedSet, family: EnvironmentFamily, starts: Sequence[int] = ()
+    ) -> tuple[Look, int, int]:
+        """What was scored, the number of climbs, and how many of them ended at a local optimum.
+
+        The first climbs begin at the indices ``starts``.
+        """
         look = Look(strategy, ident, family)
         if family.size <= self.scored:
             look.at(range(family.size))
@@ -170,7 +175,10 @@ class LocalSearch:
         rng = np.random.default_rng(np.random.SeedSequence(self.seed, spawn_key=(len(ident.evidence), 1)))
         climbs = optima = 0
         while climbs < self.climbs and len(look.values) < self.scored:
-            start = family.random(rng) if climbs % 2 == 0 else self._kicked(look.best_index, family, rng)
+            if climbs < len(starts):
+                start = starts[climbs]
+            else:
+                start = self._kicked(look.best_index, family, rng) if climbs % 2 else family.random(rng)
             optima += self._climb(start, look, rng)
             climbs += 1
         return look, climbs, optima
