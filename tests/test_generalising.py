@@ -73,6 +73,22 @@ def test_evidence_with_gaps_for_soft_agents():
     assert "of which 3 shape" in str(ii.generalises(ident, env))
 
 
+def test_sampling_error_is_not_forgotten():
+    """Two hundred episodes identify every direction, none of them exactly: members of the confidence set differ."""
+    family = ii.rewards.StateRewards(4)
+    env, new = random(0, 4, 2), random(1, 4, 2)
+    agent = ii.agents.SoftOptimal(family, np.arange(4.0))
+    losses = []
+    for episodes in (50, 2000):
+        seen = [(env, agent.demonstrate(env, episodes=episodes, horizon=30, seed=0))]
+        found = ii.generalises(ii.identify(seen, family, "soft", level=0.05), new)
+        assert found.answer == "no"
+        one, other = (family.reward(new, theta) for theta in found.witness)
+        np.testing.assert_allclose(found.loss, soft_loss(new, other, one))
+        losses.append(found.loss)
+    assert 0 < losses[1] < losses[0] / 4
+
+
 def test_environments_that_hardly_differ_are_undecided():
     first, second = random(0, 4), random(1, 4)
     near = ii.builders.blended(first, second, 1e-8)

@@ -16,14 +16,14 @@ says what pi costs it.
 and with phi half of the second principal angle between these subspaces, the smallest non-zero eigenvalue of the mean
 projector away from them is ``sin(phi)^2``, so that, up to a constant,
 
-    |r' - r|_2  <=  d = sqrt(mean of e_i^2) / sin(phi).
+    ``|r' - r|_2 <= d = sqrt(mean of e_i^2) / sin(phi)``.
 
 In any environment, soft values of actions move by at most ``range(r' - r) / (1 - g) <= sqrt(2) d / (1 - g)``, the
 logits of the policy by that over b, a divergence between two such policies is at most an eighth of its square
 (Hoeffding's lemma), and the loss of acting on r' is b times the expected divergence: in units of occupancies that sum
 to 1,
 
-    loss  <=  d^2 / (4 b (1 - g)^2).
+    ``loss <= d^2 / (4 b (1 - g)^2)``.
 
 Schlaginhaufen & Kamgarpour (2024, theorem 3.10) have the same form, a loss of order ``1 / sin(phi)^2``, with constants
 for general regularisers and experts known by their returns; the constants here follow from these lines.
@@ -47,6 +47,7 @@ from irl_ident.identified.base import IdentifiedSet, Rationality, checked_enviro
 from irl_ident.identified.optimal import OptimalSet
 from irl_ident.identified.report import LINE
 from irl_ident.identified.shaping_rank import SURE_ABOVE, affine_set, principal_angles
+from irl_ident.identified.soft import SoftSet
 from irl_ident.identified.support import supports
 from irl_ident.rewards import RewardFamily
 
@@ -56,6 +57,12 @@ NO_ADVANTAGE = 1e-6
 """Certified advantages up to this share of the largest value of a reward in the gauge are none; a loss above it is one.
 """
 
+
+MEMBERS = 50
+"""Members drawn from a confidence set."""
+
+LOSSLESS = 1e-12
+"""Losses up to this are rounding."""
 
 INWARDS = 0.01
 """Witnesses are moved by this share from the boundary of the cone, where more is tied than was shown, to the centre."""
@@ -166,10 +173,12 @@ def generalises(
         ident = identify(seen, family, rationality, temperature=temperature)  # type: ignore[arg-type]
     else:
         ident = anything(family, rationality, temperature=temperature)
-    if ident.rationality == "soft":
-        affine = ident.affine  # type: ignore[attr-defined]
+    if isinstance(ident, SoftSet):
+        affine = ident.affine
         warnings = () if affine.decided else ("the rank of the evidence is not decided",)
-        return _soft(affine.null_basis, ident.center(), env, ident.family, ident.temperature, warnings)  # type: ignore[attr-defined]
+        return _soft(affine.null_basis, ident.center(), env, ident.family, ident.temperature, warnings)
+    if ident.rationality == "soft":
+        return _uncertain(ident, env)
     return _optimal(ident, env)
 
 
@@ -270,6 +279,19 @@ def _soft(
     return Generalisation(answer, loss, witness, found.singular_values, found.tolerance, found.gap, reasons)
 
 
+def _uncertain(ident: IdentifiedSet, env: Environment) -> Generalisation:
+    """Members drawn from a confidence set of a soft-optimal agent, where sampling error leaves every direction some."""
+    center, temperature = ident.center(), float(getattr(ident, "temperature", 1.0))
+    pursued = ident.family.reward(env, center)
+    drawn = ident.sample(MEMBERS, seed=0)
+    losses = np.array([soft_loss(env, ident.family.reward(env, theta), pursued, temperature) for theta in drawn])
+    place = int(losses.argmax())
+    reasons = (f"a confidence set: the largest loss of {MEMBERS} members drawn; others may lose more",)
+    if losses[place] <= LOSSLESS:
+        return Generalisation("undecided", float(losses[place]), None, reasons=reasons)
+    return Generalisation("no", float(losses[place]), (center, drawn[place]), reasons=reasons)
+
+
 def soft_loss(env: Environment, reward: npt.ArrayLike, pursued: npt.ArrayLike, temperature: float = 1.0) -> float:
     """What a soft-optimal agent for ``pursued`` (S, A) loses under ``reward`` (S, A), entropy included.
 
@@ -295,12 +317,13 @@ def _optimal(ident: IdentifiedSet, env: Environment) -> Generalisation:
     worst, witness = 0.0, None
     for upper, extreme in _supports(ident, asked):
         bounds.append(upper)
-        theta = (1 - INWARDS) * extreme + INWARDS * center
-        if upper > tolerance and ident.contains(theta):
+        if upper > tolerance:
+            theta = (1 - INWARDS) * extreme + INWARDS * center
             reward = family.reward(env, theta)
-            lost = env.initial @ (planning.optimal(env, reward).values - planning.evaluate(env, reward, policy))
-            if _share(env) * float(lost) > worst:
-                worst, witness = _share(env) * float(lost), (center, theta)
+            gone = env.initial @ (planning.optimal(env, reward).values - planning.evaluate(env, reward, policy))
+            lost = _share(env) * float(gone)
+            if lost > worst and ident.contains(theta):
+                worst, witness = lost, (center, theta)
     values = np.sort(np.array(bounds))[::-1]
     above, below = values[values > tolerance], values[values <= tolerance]
     gap = float(above[-1] / max(below[0], np.finfo(float).eps)) if above.size and below.size else np.inf
