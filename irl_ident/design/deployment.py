@@ -86,7 +86,8 @@ class DeploymentRegret(DeploymentStrategy):
         joint = best_returns(self.env, ident.family, np.vstack([sums, weights @ thetas]))
         places = np.repeat(np.arange(len(classes)), [int((counts > 1).sum()) for _, counts in classes])
         alone = np.array([knowing[counts[numbers] == 1].sum() for numbers, counts in classes])
-        return np.maximum(alone + np.bincount(places, joint[:-1], len(classes)) - joint[-1], 0.0)
+        saved: Array = np.maximum(alone + np.bincount(places, joint[:-1], len(classes)) - joint[-1], 0.0)
+        return saved
 
 
 class WorstDeploymentRegret(DeploymentStrategy):
@@ -110,7 +111,7 @@ class WorstDeploymentRegret(DeploymentStrategy):
             np.maximum.at(largest, numbers, np.where(counts[numbers] > 1, regrets, 0.0))
             worst[place] = np.bincount(numbers, weights) @ largest
             first += len(counts)
-        return worst[-1] - worst[:-1]
+        return np.asarray(worst[-1] - worst[:-1])
 
 
 def _classes(labels: npt.NDArray[np.int64]) -> tuple[Numbers, Numbers]:

@@ -30,6 +30,7 @@ from __future__ import annotations
 from abc import ABC, abstractmethod
 from collections.abc import Sequence
 from dataclasses import dataclass
+from math import log
 from typing import TYPE_CHECKING
 
 import numpy as np
@@ -70,7 +71,7 @@ def expected_visits(env: Environment, policy: Array, horizon: int | None = None)
     moving = np.where(env.absorbing, 0.0, 1.0)
     if horizon is None:
         visits = planning.occupancy(env, policy).sum(axis=1) * moving
-        return visits / visits.sum() if visits.any() else visits
+        return np.asarray(visits / visits.sum() if visits.any() else visits)
     visits, now = np.zeros(env.n_states), env.initial * moving
     for _ in range(horizon):
         visits += now
@@ -150,7 +151,7 @@ class FisherD(FisherStrategy):
     """
 
     def _criterion(self, known: Array, more: Array) -> float:
-        return float(np.linalg.slogdet(known + more)[1] - np.linalg.slogdet(known)[1]) / (2 * np.log(2))
+        return float(np.linalg.slogdet(known + more)[1] - np.linalg.slogdet(known)[1]) / (2 * log(2))
 
 
 @dataclass(frozen=True)

@@ -124,7 +124,7 @@ def class_widths(labels: Labels, forms: Array) -> Array:
     first = np.flatnonzero(np.diff(labels[order], prepend=-1))
     ordered = forms[order]
     spread: Array = np.maximum.reduceat(ordered, first) - np.minimum.reduceat(ordered, first)
-    return spread.max(axis=1)
+    return np.asarray(spread.max(axis=1))
 
 
 def silent_directions(ident: IdentifiedSet) -> Array:

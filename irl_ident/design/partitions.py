@@ -52,7 +52,8 @@ def information_scores(labels: npt.ArrayLike, weights: npt.ArrayLike | None = No
     array([0., 1., 2.])
     """
     shares = class_shares(labels, weights)
-    return np.maximum(-(shares * np.log2(np.where(shares > 0, shares, 1.0))).sum(axis=1), 0.0)
+    bits: Array = np.maximum(-(shares * np.log2(np.where(shares > 0, shares, 1.0))).sum(axis=1), 0.0)
+    return bits
 
 
 def halving_scores(labels: npt.ArrayLike, weights: npt.ArrayLike | None = None) -> Array:
@@ -65,7 +66,8 @@ def halving_scores(labels: npt.ArrayLike, weights: npt.ArrayLike | None = None) 
     >>> halving_scores([[0, 0, 0, 0], [0, 0, 1, 1], [0, 1, 2, 3]])
     array([0.  , 0.5 , 0.75])
     """
-    return np.maximum(1 - class_shares(labels, weights).max(axis=1), 0.0)
+    least: Array = np.maximum(1 - class_shares(labels, weights).max(axis=1), 0.0)
+    return least
 
 
 @dataclass(frozen=True, eq=False)

@@ -72,7 +72,7 @@ def class_shares(labels: npt.ArrayLike, weights: npt.ArrayLike | None = None) ->
     width = int(given.max()) + 1
     cells = given + width * np.arange(len(given))[:, None]
     masses = np.bincount(cells.ravel(), np.tile(shares, len(given)), len(given) * width)
-    return masses.reshape(len(given), width)
+    return np.asarray(masses, dtype=float).reshape(len(given), width)
 
 
 def consistent_with(labels: npt.ArrayLike, truth: int, chosen: Sequence[int]) -> Mask:
