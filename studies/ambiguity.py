@@ -35,6 +35,12 @@ if TYPE_CHECKING:
     from matplotlib.figure import Figure
 
 DELAYS = (1, 2, 3, 4, 5, 6)
+ALWAYS = (
+    *(("returns of fragments", source.name) for source in SOURCES[1:]),
+    *(("returns", "comparisons"), ("comparisons", "lotteries"), ("comparisons", "soft trajectories")),
+    *(("Q-values", "soft policy"), ("soft policy", "soft trajectories"), ("soft policy", "optimal policy")),
+)
+"""The first is finer than the second, or equal, in every environment (Skalse et al. 2023, figure 1)."""
 
 
 def tasks(settings: Settings) -> list[Task]:
@@ -68,6 +74,7 @@ def run(task: Task) -> list[dict[str, Any]]:
 def summarise(table: pd.DataFrame) -> Mapping[str, Any]:
     """Open dimensions, order, conditioning, and what each instance says."""
     return {
+        "claims": claims(table),
         "open": opened(table[table["part"] == "open"]),
         "order": ordered(table[table["part"] == "order"]),
         "diameter": narrowed(table[table["part"] == "diameter"]),
@@ -76,6 +83,31 @@ def summarise(table: pd.DataFrame) -> Mapping[str, Any]:
         "tree": instances(table[table["part"] == "tree"], ["stage", "node", "lower", "upper", "answer", "loss"]),
         "lamp": instances(table[table["part"] == "lamp"], ["world", "delay", "told_apart", "share"]),
     }
+
+
+def claims(table: pd.DataFrame) -> list[dict[str, Any]]:
+    """What was expected, in how many of how many cases it held."""
+    order, opened, pairs, tree, lamp = (
+        table[table["part"] == part] for part in ("order", "open", "conditioning", "tree", "lamp")
+    )
+    proved = order[[pair in ALWAYS for pair in zip(order["source"], order["other"], strict=True)]]
+    soft = opened[opened["source"] == "soft policy"].sort_values("environments")
+    falls = soft.groupby(["rewards", "replicate"])["open"].apply(lambda left: bool((left.diff().dropna() <= 0).all()))
+    ordered_pairs = pairs.sort_values("share", ascending=False).groupby("replicate")
+    grows = ordered_pairs["error"].apply(lambda errors: bool((errors.diff().dropna() > 0).all()))
+    bounded = (pairs["error"] <= pairs["error_bound"]) & (pairs["loss"] <= pairs["loss_bound"])
+    trained = tree[tree["stage"] == "training"]["answer"] == "no"
+    wired = ~lamp[lamp["world"] == "discounted"]["told_apart"].astype(bool)
+    told = {
+        "relations between sources hold": proved["order"].isin(["finer", "equal"]),
+        "open dimensions of soft policies never grow with environments": falls,
+        "the rank says identified, whatever the angle": pairs["answer"] == "identified",
+        "the error of the reward grows as the angle falls": grows,
+        "error and loss stay within their bounds": bounded,
+        "a reward from the tree's training is wrong in its test": trained,
+        "lamp and button are not told apart when wired and discounted": wired,
+    }
+    return [{"claim": claim, "held": int(held.sum()), "of": len(held)} for claim, held in told.items()]
 
 
 def opened(table: pd.DataFrame) -> list[dict[str, Any]]:

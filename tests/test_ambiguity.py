@@ -167,6 +167,8 @@ def test_summary_and_figure_say_what_the_table_says(table):
     rows = [row for row in summary["order"] if row["source"] == "comparisons" and row["other"] == "lotteries"]
     assert [row["finer"] for row in rows] == [2, 2]
     assert not any("undecided" in row for row in summary["order"])
+    assert [row["held"] for row in summary["claims"]] == [row["of"] for row in summary["claims"]]
+    assert [row["of"] for row in summary["claims"]] == [13 * 4, 4, 18, 2, 18, 2, 2]
     assert all(row["undecided"] == 0 for row in summary["open"])
     assert [row["error_bound_held"] and row["loss_bound_held"] for row in summary["conditioning"]] == [True] * 9
     opened, closing = (table[table["part"] == part] for part in ("open", "closing"))
