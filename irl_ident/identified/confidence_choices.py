@@ -19,10 +19,9 @@ from __future__ import annotations
 from collections.abc import Sequence
 from dataclasses import dataclass
 from functools import cached_property
-from typing import Any
 
 import numpy as np
-from scipy import optimize, sparse
+from scipy import linalg, sparse
 from scipy.sparse import csgraph
 
 from irl_ident import planning
@@ -32,8 +31,13 @@ from irl_ident.identified.shaping_rank import AffineSet, affine_set
 from irl_ident.planning.soft_batch import soft_batch
 from irl_ident.rewards import RewardFamily
 
-ROUGH = 0.01
-"""Precision, in units of the temperature, of the prior that keeps the fit finite; the fit is a point to start from."""
+PULLS = (3.0, 0.3, 0.03)
+"""Precisions, in units of the temperature, of the pulls towards 0 from which points to sum over are looked for."""
+
+NEAR = 1e-2
+"""A gain in nats that is not worth a step: fits are points to start from."""
+
+SCORING_STEPS = 50
 
 
 @dataclass(frozen=True, eq=False)
@@ -68,41 +72,78 @@ class Choices:
 
     def value_and_gradient(self, theta: Array) -> tuple[float, Array]:
         """The log-likelihood of ``theta`` (d,) and its gradient, one linear solve an environment."""
-        value, gradient = 0.0, np.zeros(self.family.dim)
-        for env, counts in self.data:
-            plan = self._plan(env, theta)
-            meant = (1 - self.error) * plan.policy
-            seen = meant + self.error / env.n_actions
-            log_seen = plan.log_policy if not self.error else np.log(seen)
-            share = np.ones_like(seen) if not self.error else meant / seen
-            value += float((counts * log_seen).sum())
-            gradient += self.family.matrix(env).T @ planning.soft_gradient(env, plan, counts * share).ravel()
-        return value, gradient
+        return self._value_and_gradient(self._plans(theta))
 
     def information(self, theta: Array) -> Array:
         """The Fisher information (d, d) of ``theta`` (d,) in the visits that were made."""
+        return self._information(self._plans(theta))
+
+    def fits(self) -> list[tuple[Array, Array]]:
+        """Points near the maximum of the likelihood, pulled towards 0 less and less, and how it falls around each.
+
+        Returns
+        -------
+        list of (theta (d,), precision (d, d))
+            For each of :data:`PULLS`: the maximum of the likelihood times a normal density of that precision, and the
+            Fisher information there plus that precision.
+        """
+        found, theta = [], np.zeros(self.family.dim)
+        for pull in PULLS:
+            precision = pull / self.temperature**2
+            theta = self._fit(precision, theta)
+            found.append((theta, self.information(theta) + precision * np.eye(self.family.dim)))
+        return found
+
+    def _fit(self, precision: float, start: Array) -> Array:
+        """Fisher scoring, with steps halved until they help, up to a gain of ``NEAR``."""
+
+        def height(theta: Array) -> float:
+            return float(self.log_likelihood(theta[None])[0]) - precision * float(theta @ theta) / 2
+
+        theta, eye = start, np.eye(self.family.dim)
+        for _ in range(SCORING_STEPS):
+            plans = self._plans(theta)
+            value, slope = self._value_and_gradient(plans)
+            here, gradient = value - precision * float(theta @ theta) / 2, slope - precision * theta
+            step = np.asarray(linalg.solve(self._information(plans) + precision * eye, gradient, assume_a="pos"))
+            gain = float(gradient @ step)
+            if gain < NEAR:
+                break
+            while height(theta + step) < here + 1e-4 * gain and gain > NEAR:
+                step, gain = step / 2, gain / 2
+            theta = theta + step
+        return theta
+
+    def _value_and_gradient(self, plans: list[planning.SoftPlan]) -> tuple[float, Array]:
+        value, gradient = 0.0, np.zeros(self.family.dim)
+        for (env, counts), plan in zip(self.data, plans, strict=True):
+            seen, share = self._seen(plan)
+            value += float((counts * (np.log(seen) if self.error else plan.log_policy)).sum())
+            gradient += self.family.matrix(env).T @ planning.soft_gradient(env, plan, counts * share).ravel()
+        return value, gradient
+
+    def _information(self, plans: list[planning.SoftPlan]) -> Array:
         total = np.zeros((self.family.dim, self.family.dim))
-        for env, counts in self.data:
-            plan = self._plan(env, theta)
-            meant = (1 - self.error) * plan.policy
-            weights = counts.sum(axis=1, keepdims=True) * meant**2 / (meant + self.error / env.n_actions)
+        for (env, counts), plan in zip(self.data, plans, strict=True):
+            seen, share = self._seen(plan)
+            weights = counts.sum(axis=1, keepdims=True) * seen * share**2
             jacobian = planning.soft_jacobian(env, plan, self.family.matrix(env))
             total += jacobian.T @ (weights.reshape(-1, 1) * jacobian)
         return total
 
-    def fit(self) -> Array:
-        """A ``theta`` (d,) near the maximum of the likelihood, kept finite by a weak prior around 0."""
-        precision = ROUGH / self.temperature**2
+    def _seen(self, plan: planning.SoftPlan) -> tuple[Array, Array]:
+        """Probabilities of what is recorded, and how much of each is meant, both (S, A)."""
+        if not self.error:
+            return plan.policy, np.ones_like(plan.policy)
+        meant = (1 - self.error) * plan.policy
+        seen = meant + self.error / plan.policy.shape[1]
+        return seen, meant / seen
 
-        def loss(theta: Array) -> tuple[float, Array]:
-            value, gradient = self.value_and_gradient(theta)
-            return precision * float(theta @ theta) / 2 - value, precision * theta - gradient
-
-        found: Any = optimize.minimize(loss, np.zeros(self.family.dim), jac=True, method="L-BFGS-B")
-        return np.asarray(found.x, dtype=float)
-
-    def _plan(self, env: Environment, theta: Array) -> planning.SoftPlan:
-        return planning.soft(env, self.family.reward(env, theta), self.temperature, start=np.zeros(env.n_states))
+    def _plans(self, theta: Array) -> list[planning.SoftPlan]:
+        return [
+            planning.soft(env, self.family.reward(env, theta), self.temperature, start=np.zeros(env.n_states))
+            for env, _ in self.data
+        ]
 
     @cached_property
     def concave(self) -> bool:

@@ -35,7 +35,7 @@ from irl_ident.environment import Array
 Integers = npt.NDArray[np.int64]
 
 DRAWS = 32
-"""Points that are looked for at each of three resolutions."""
+"""Most points that are looked for at each of three resolutions, four for each parameter."""
 
 FINEST = 40
 """Resolutions beyond this power of 2 are not looked at."""
@@ -96,8 +96,8 @@ def nearby_points(middle: Array, precision: Array, unit: float, seed: int = 0) -
     points, lengths = [np.zeros((1, dim))], [code_lengths(np.zeros((1, dim), dtype=np.int64), 0)]
     for resolution in range(max(best - 1, 0), min(best + 1, FINEST) + 1) if free.size else ():
         spacing = unit / 2**resolution
-        multiples = np.zeros((DRAWS, dim), dtype=np.int64)
-        for draw in range(DRAWS):
+        multiples = np.zeros((min(DRAWS, 4 * free.size), dim), dtype=np.int64)
+        for draw in range(len(multiples)):
             order = rng.permutation(free.size)
             blur = 0.0 if draw == 0 else 0.4
             multiples[draw, free[order]] = _rounded(start[free[order]], inner[np.ix_(order, order)], spacing, blur, rng)

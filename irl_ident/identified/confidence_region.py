@@ -5,8 +5,8 @@ a point inside until they are inside themselves: lower bounds on the support fun
 every gradient cuts off a half-space without members, ``f(y) + g(y) . (z - y) >= floor``, and the maximum over the
 polyhedron of all cuts is an upper bound (Kelley 1960); it is refined at the boundary point towards its maximiser.
 
-Random points come from hit-and-run (Smith 1984) on all chains at once, with the shrinking intervals of slice sampling
-(Neal 2003), which leaves the uniform distribution on the set invariant, convex or not.
+Random points lie on rays from the inside in directions that are drawn evenly, at the share ``U^(1/h)`` of the way to
+the boundary, U uniform in [0, 1]: uniform on a ball, and nearly so on a set that is nearly one.
 """
 
 from __future__ import annotations
@@ -34,9 +34,8 @@ CLOSE = 1e-3
 """Most cuts for one upper bound, and how near, relative to the width, it should come to the lower one."""
 
 HALVINGS = 30
-CHAINS = 64
-SETTLING = 4
-"""Chains of random points, and steps of each for every dimension before its first draw."""
+LONGEST = 8.0
+"""Rays are followed no further than this, in units of the set's size."""
 
 
 @dataclass(frozen=True, eq=False)
@@ -89,36 +88,25 @@ class Region:
                 break
         return np.asarray(self.inside + inner * (outside - self.inside))
 
-    def random(self, n: int, scale: Array, seed: int) -> Array:
-        """``n`` members (n, h), steps of the size ``scale`` (h, h) along its columns; see the module."""
+    def random(self, n: int, seed: int) -> Array:
+        """``n`` members (n, h), see the module."""
         rng = np.random.default_rng(seed)
         h = self.inside.size
-        points = np.repeat(self.inside[None], CHAINS, axis=0)
-        draws: list[Array] = []
-        steps = SETTLING * h
-        while CHAINS * len(draws) < n:
-            for _ in range(steps):
-                points = self._moved(points, rng.standard_normal(points.shape) @ scale.T, rng)
-            draws.append(points)
-            steps = h
-        return np.concatenate(draws)[:n]
-
-    def _moved(self, points: Array, lines: Array, rng: np.random.Generator) -> Array:
-        width = np.full(len(points), 2.0)
-        low = -width * rng.random(len(points))
-        high = low + width
-        moved, open_ = points.copy(), np.arange(len(points))
+        rays = rng.standard_normal((n, h))
+        rays /= np.linalg.norm(rays, axis=1, keepdims=True)
+        near, far = np.zeros(n), np.full(n, LONGEST)
+        for _ in range(HALVINGS // 3):
+            middle = np.where(far < LONGEST, (near + far) / 2, np.maximum(2 * near, 0.5))
+            middle = np.minimum(middle, LONGEST)
+            kept = self.values(self.inside + middle[:, None] * rays) >= self.floor
+            near, far = np.where(kept, middle, near), np.where(kept, far, middle)
+        lengths = near * rng.random(n) ** (1 / h)
         for _ in range(HALVINGS):
-            steps = low[open_] + (high - low)[open_] * rng.random(open_.size)
-            tried = points[open_] + steps[:, None] * lines[open_]
-            kept = self.values(tried) >= self.floor
-            moved[open_[kept]] = tried[kept]
-            below = steps < 0
-            low[open_[below]], high[open_[~below]] = steps[below], steps[~below]
-            open_ = open_[~kept]
-            if not open_.size:
+            out = np.flatnonzero(self.values(self.inside + lengths[:, None] * rays) < self.floor)
+            if not out.size:
                 break
-        return moved
+            lengths[out] /= 2
+        return np.asarray(self.inside + lengths[:, None] * rays)
 
     def _climbed(self, direction: Array, start: Array, cuts: list[tuple[Array, float]]) -> Array:
         remembered: dict[bytes, tuple[float, Array]] = {}

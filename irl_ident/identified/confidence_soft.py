@@ -114,8 +114,11 @@ class SoftConfidenceSet(IdentifiedSet):
         """The likeliest point that is known, and the log-likelihood at which the set ends."""
         if not self.choices.data:
             return np.zeros(self.family.dim), np.log(self.level)
-        fit = self.choices.fit()
-        points, lengths = nearby_points(fit, self.choices.information(fit), self.temperature)
+        fits = self.choices.fits()
+        fit = fits[-1][0]
+        near = [np.column_stack(nearby_points(*each, self.temperature)) for each in fits]
+        words = np.unique(np.vstack(near), axis=0)
+        points, lengths = words[:, :-1], words[:, -1]
         values = self.choices.log_likelihood(np.vstack([points, fit]))
         floor = float(special.logsumexp(values[:-1] - lengths)) + np.log(self.level)
         theta = fit if values[-1] >= values[:-1].max() else points[int(np.argmax(values[:-1]))]
@@ -225,14 +228,15 @@ class SoftConfidenceSet(IdentifiedSet):
         return name_directions(self.affine.null_basis, self.family, self._systems, None)
 
     def sample(self, n: int, seed: int) -> Array:
-        """``n`` members, (n, d): uniform, nearly, but for open directions, along which the weights are standard normal.
+        """``n`` members, (n, d), on rays from the centre, and with standard normal weights on the open directions.
 
-        Where the set is unbounded along other directions too, walks that have not gone far.
+        Uniform in the ellipsoid that the Fisher information makes of the set, nearly uniform in a set that is near to
+        it; where the set is unbounded along other directions too, not far from the centre.
         """
         if n < 1:
             raise ValueError(f"n: was {n}, should be at least 1")
         middle, scale = self._middle, self._scale
-        places = self._region.random(n, np.eye(scale.shape[1]), seed) if scale.shape[1] else np.zeros((n, 0))
+        places = self._region.random(n, seed) if scale.shape[1] else np.zeros((n, 0))
         basis = self.affine.null_basis
         weights = np.random.default_rng(np.random.SeedSequence(seed).spawn(1)[0]).standard_normal((n, basis.shape[1]))
         return np.asarray(middle + places @ scale.T + self.temperature * weights @ basis.T)
