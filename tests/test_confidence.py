@@ -196,6 +196,18 @@ def test_the_report_names_the_level_and_the_error():
     assert "every time" in text
 
 
+def test_the_report_says_how_many_choices_would_state_something():
+    env, counts = WORLDS[0], np.zeros((4, 3), dtype=int)
+    counts[0, 1], counts[1, :2] = 1, [2, 1]
+    ident = noisy([(env, Counts(counts))])
+    (reason,) = [words for words in ident.report().reasons if "too few" in words]
+    assert reason.startswith("choices were seen in 2 more states")
+    needed = int(reason.split("needs ")[1].split()[0])
+    for more, known in ((needed - 1, False), (needed, True)):
+        further = counts + more * (counts == counts.max(axis=1, keepdims=True)) * (counts > 0)
+        assert noisy([(env, Counts(further))]).systems[0].known.any() == known
+
+
 @pytest.mark.parametrize(
     ("options", "words"),
     [

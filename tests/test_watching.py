@@ -111,16 +111,18 @@ def test_watching_keeps_the_truth_and_accounts_for_every_step():
     assert (np.diff(table["consistent_share"]) <= 0).all()
     assert table["consistent_share"].iloc[-1] < 0.2
     assert (np.diff(table["regret_bound"]) <= 1e-9).all()
+    assert (np.diff(table["stated"]) >= 0).all()
+    assert table["stated"].iloc[-1] == sum(int(system.shown.sum()) for system in loop.ident.systems)
     assert found.stopped_because
 
 
 def test_the_dearer_a_new_environment_the_fewer_there_are():
     moves = np.zeros(2)
     for seed in range(2):
-        agent = Noisy(FAMILY, POOL[seed], 0.3)
+        agent = Noisy(FAMILY, POOL[seed], 0.2)
         for place, price in enumerate((0, 3000)):
-            plan = design.Watching(1, 5, environment_cost=price, hypotheses=POOL, budget=1e9)
-            loop = campaign(strategy=design.RoundRobin(), error=0.3)
+            plan = design.Watching(1, 5, environment_cost=price, hypotheses=POOL[:15], budget=1e9)
+            loop = campaign(strategy=design.RoundRobin(), error=0.2)
             moves[place] += design.watch(loop, agent, plan, seed).table["moved"].sum()
     assert moves[0] > moves[1] >= 2
 

@@ -57,6 +57,7 @@ COLUMNS = {
     "cost": "float64",
     "worth_staying": "float64",
     "worth_moving": "float64",
+    "stated": "Int64",
     "consistent_share": "float64",
     "regret_bound": "float64",
 }
@@ -271,6 +272,7 @@ def watch(campaign: Campaign, agent: Watchable, watching: Watching, seed: int = 
         cost               of all so far
         worth_staying,     expected share ruled out per unit of cost; missing where there was nothing to weigh up, or
         worth_moving       the decision was read from a journal
+        stated             of an agent that errs: how many actions are stated to be optimal, or worse
         consistent_share   share of the pool, as it was before any evidence, that is left
         regret_bound       certified upper bound in the deployment environment; missing when there is none
         =================  ==========================================================================================
@@ -352,6 +354,12 @@ def _cost(campaign: Campaign, watching: Watching) -> float:
     return watching.environment_cost * moves + watching.step_cost * steps
 
 
+def _stated(ident: IdentifiedSet) -> int | None:
+    if not isinstance(ident, NoisySet):
+        return None
+    return sum(int(system.shown[system.observed].sum() + system.strict.sum()) for system in ident.systems)
+
+
 def _table(campaign: Campaign, watching: Watching, worths: dict[int, tuple[float, float]]) -> pd.DataFrame:
     import pandas as pd
 
@@ -378,6 +386,7 @@ def _table(campaign: Campaign, watching: Watching, worths: dict[int, tuple[float
                 "cost": cost,
                 "worth_staying": staying,
                 "worth_moving": moving,
+                "stated": _stated(ident),
                 "consistent_share": float(consistent(ident, pool).mean()),
                 "regret_bound": np.nan if deployed is None or empty else decision.state.regret(deployed).upper,
             }

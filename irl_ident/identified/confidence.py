@@ -38,6 +38,10 @@ Ties = Literal["any", "even"]
 """How an agent chooses among optimal actions: in whatever way, or with the same probability."""
 
 
+MOST_NEEDED = 1000
+"""More choices than this are not counted."""
+
+
 @dataclass(frozen=True, eq=False)
 class Statements:
     """What is stated of one environment.
@@ -133,6 +137,31 @@ def statements(history: Iterable[npt.ArrayLike], error: float, threshold: float,
     if ties == "any":
         return Statements(optimal, np.zeros_like(optimal))
     return Statements(optimal, np.asarray((log_evidence_worse(total, error) >= threshold).any(axis=0)))
+
+
+def choices_needed(counts: npt.ArrayLike, error: float, threshold: float) -> float:
+    """How many more choices of the same action would state it to be optimal, in the state that needs fewest.
+
+    Parameters
+    ----------
+    counts : array (S, A)
+        S at least 1; of every state the action that was taken most often is looked at.
+    error, threshold : float
+        As for :func:`statements`.
+
+    Returns
+    -------
+    float
+        A whole number; infinite where no number of choices would do.
+    """
+    taken = np.asarray(counts, dtype=float)
+    states, often = np.arange(len(taken)), taken.argmax(axis=1)
+    for more in range(MOST_NEEDED + 1):
+        further = taken.copy()
+        further[states, often] += more
+        if (log_evidence_optimal(further, error)[states, often] >= threshold).any():
+            return float(more)
+    return float("inf")
 
 
 def checked_share(argument: str, value: float, least: str = "above") -> float:

@@ -20,7 +20,7 @@ import numpy as np
 from irl_ident import evidence as evidence_room
 from irl_ident.environment import Array, Environment
 from irl_ident.evidence import Policy
-from irl_ident.identified.confidence import Statements, Ties, log_threshold, statements
+from irl_ident.identified.confidence import Statements, Ties, choices_needed, log_threshold, statements
 from irl_ident.identified.observed import System, with_twins
 from irl_ident.identified.optimal import OptimalSet
 from irl_ident.identified.report import Ambiguity
@@ -104,5 +104,21 @@ class NoisySet(OptimalSet):
             f"holds the objective with probability at least {1 - self.level:g} (level {self.level:g}), at every time "
             "at which one may stop",
             f"stated with that confidence: {optimal} actions are optimal and {worse} are worse, in {states} states",
+            *self._undecided(),
             *super()._reasons(found),
         )
+
+    def _undecided(self) -> tuple[str, ...]:
+        """What is still needed where choices were seen and no optimal action is stated."""
+        states, fewest = 0, np.inf
+        for number, system in enumerate(self.systems, 1):
+            env, counts = system.env, self.counts(system.env)
+            open_ = counts.any(axis=1) & ~system.known
+            if open_.any():
+                threshold = log_threshold(number, env.n_states, env.n_actions, self.level)
+                states += int(open_.sum())
+                fewest = min(fewest, choices_needed(counts[open_], self.error, threshold))
+        if not states:
+            return ()
+        more = f"; the nearest needs {fewest:g} more like the most frequent" if np.isfinite(fewest) else ""
+        return (f"choices were seen in {states} more states, too few to state an optimal action{more}",)
