@@ -14,7 +14,7 @@ import irl_ident as ii
 from environments import branching_tree, lamp_and_button
 from irl_ident import planning
 from irl_ident.design.closing import closes
-from irl_ident.environment import Array, Mask
+from irl_ident.environment import Array
 from irl_ident.identified import sources
 from irl_ident.identified.generalising import soft_loss, transfer_bound
 from irl_ident.identified.potentials import is_shaping
@@ -185,18 +185,9 @@ def floor(*, stand: bool = False, door: bool = False) -> Floor:
     return Floor(env, positions, np.argwhere(cells == "#"))
 
 
-def reached(env: ii.Environment) -> Mask:
-    """States that can be reached, (S,)."""
-    moves = env.dense().sum(axis=1) > 0
-    found = env.initial > 0
-    for _ in range(env.n_states):
-        found = found | moves[found].any(axis=0)
-    return np.asarray(found)
-
-
 def shown(env: ii.Environment, agent: Any) -> tuple[ii.Environment, ii.evidence.Policy]:
     """The agent's policy in the states that can be reached."""
-    return env, ii.evidence.Policy(agent.policy(env) * reached(env)[:, None])
+    return env, ii.evidence.Policy(agent.policy(env) * env.reachable[:, None])
 
 
 def floors() -> dict[str, ii.Environment]:
@@ -282,8 +273,8 @@ def lamp_rows(delay: int) -> list[dict[str, Any]]:
             planning.optimal(env, rewards.reward(env, theta)).q for theta in lamp_and_button.objectives(price).values()
         ]
         best = [planning.optimal_actions(q) for q in plans]
-        differ = (best[0] != best[1]).any(axis=1) & reached(env)
-        share = float(differ.sum() / reached(env).sum())
+        differ = (best[0] != best[1]).any(axis=1) & env.reachable
+        share = float(differ.sum() / env.reachable.sum())
         common = {"part": "lamp", "delay": delay, "world": world, "shaping_error": shaping.error}
         rows.append(common | {"told_apart": bool(differ.any()), "share": share})
     return rows

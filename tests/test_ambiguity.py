@@ -102,11 +102,11 @@ def test_every_move_on_the_floor_changes_colour_unless_one_can_stand():
     lands = floor.environment.dense().argmax(axis=2)
     np.testing.assert_array_equal(colour[lands], np.repeat(1 - colour[:, None], 4, axis=1))
     beyond = floor.positions[:, 1] >= worlds.WALL
-    np.testing.assert_array_equal(worlds.reached(floor.environment), ~beyond)
-    assert worlds.reached(worlds.floor(door=True).environment).all()
+    np.testing.assert_array_equal(floor.environment.reachable, ~beyond)
+    assert worlds.floor(door=True).environment.reachable.all()
     standing = worlds.floor(stand=True).environment
     assert (standing.dense().argmax(axis=2) == np.arange(18)[:, None]).any()
-    np.testing.assert_array_equal(worlds.reached(standing), ~beyond)
+    np.testing.assert_array_equal(standing.reachable, ~beyond)
 
 
 def test_what_candidates_leave_of_the_floor_is_what_is_left_when_they_were_seen():

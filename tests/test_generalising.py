@@ -151,6 +151,17 @@ def test_a_goal_seen_through_one_door_is_right_behind_another():
     assert "yes: all members" in str(found)
 
 
+def test_only_where_the_new_environment_can_lead_is_asked_for():
+    """Left or right was seen at one fork of two; the new environment starts at that fork, or at the other."""
+    moves = np.array([[2, 3], [4, 5], [2, 2], [3, 3], [4, 4], [5, 5]])
+    family = ii.rewards.StateRewards(6)
+    fork, other = (ii.Environment(np.eye(6)[moves], 0.9, np.eye(6)[start]) for start in (0, 1))
+    seen = ii.evidence.Policy([[0, 1], *[[0, 0]] * 5])
+    ident = ii.identify([(ii.Environment(np.eye(6)[moves], 0.9), seen)], family)
+    assert ii.generalises(ident, fork).answer == "yes"
+    assert ii.generalises(ident, other).answer == "no"
+
+
 def test_nothing_seen_generalises_nowhere():
     env = random(0)
     found = ii.generalises([], env, ii.rewards.StateRewards(5))

@@ -225,7 +225,7 @@ def report(
 
 def _seen(env: Environment, family: RewardFamily) -> tuple[Array, Array]:
     """Features (n, d) in the states that can be reached, and an orthonormal basis of what shapes there (n, m)."""
-    reached = _reached(env)
+    reached = env.reachable
     rows = np.repeat(reached, env.n_actions)
     return family.matrix(env)[rows].toarray(), orthonormal(env.shaping[rows][:, reached].toarray())
 
@@ -254,20 +254,10 @@ def _open(env: Environment, family: RewardFamily, directions: Array) -> float:
     """How many of ``directions`` (d, n), linearly independent, the candidate leaves open."""
     if not directions.shape[1]:
         return 0.0
-    rows = np.repeat(_reached(env), env.n_actions)
+    rows = np.repeat(env.reachable, env.n_actions)
     features = sparse.csr_array(family.matrix(env) @ directions)
     found = affine_set([(env.shaping, features, np.zeros(rows.size), rows)], directions.shape[1])
     return float(directions.shape[1] - found.rank)
-
-
-def _reached(env: Environment) -> Mask:
-    """States that an episode can visit, (S,)."""
-    moves = sparse.csr_array(sparse.kron(sparse.eye_array(env.n_states), np.ones((1, env.n_actions))) @ env.transitions)
-    found, fresh = env.initial > 0, env.initial > 0
-    while fresh.any():
-        fresh = ((moves.T @ fresh.astype(float)) > 0) & ~found
-        found = found | fresh
-    return np.asarray(found)
 
 
 def _labels(env: Environment, ident: IdentifiedSet, thetas: Array) -> Labels:
@@ -276,7 +266,7 @@ def _labels(env: Environment, ident: IdentifiedSet, thetas: Array) -> Labels:
     if ident.rationality != "optimal":
         return behaviour_classes(planned)
     size = env.n_states * env.n_actions
-    rows = np.repeat(_reached(env), env.n_actions)
+    rows = np.repeat(env.reachable, env.n_actions)
     return behaviour_classes(np.packbits(np.unpackbits(planned, axis=1, count=size)[:, rows], axis=1))
 
 

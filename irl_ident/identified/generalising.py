@@ -7,9 +7,9 @@ test of Rolland et al. (2022): E raises the rank by exactly S.  Decided by the s
 **Optimal agents.**  Let theta_0 be in the relative interior of the cone and pi take its optimal actions in E, evenly.
 The advantage ``A(s, a) = Q_pi(s, a) - V_pi(s)`` of each action over pi is linear in theta.  If some policy is optimal
 in E for every member, then pi is: an action that is optimal for theta_0 has advantage 0 over that policy there and at
-most 0 on the whole cone, hence 0 on all of it.  So one support function of ``A(s, a)`` for each s, a decides: none
-above 0, certified, and pi is right whatever the objective; else the member that reaches it is a witness, and planning
-says what pi costs it.
+most 0 on the whole cone, hence 0 on all of it.  So one support function of ``A(s, a)`` for each action in each state
+that E can reach decides: none above 0, certified, and pi is right whatever the objective; else the member that reaches
+it is a witness, and planning says what pi costs it.
 
 **Approximately known policies.**  Let k environments have soft policies known up to
 ``e_i = b |log pi_i' - log pi_i|_2`` and r' any reward that has pi_i' in each.  Then r' - r is within e_i of range(B_i),
@@ -312,7 +312,7 @@ def _optimal(ident: IdentifiedSet, env: Environment) -> Generalisation:
     rows = _advantage_rows(family, policy, env)
     largest = float(np.abs(planning.optimal(env, np.full(policy.shape, _row_size(family, env))).values).max())
     tolerance = NO_ADVANTAGE * max(largest, 1.0)
-    asked = rows[np.abs(rows).sum(axis=1) > 0.1 * tolerance]
+    asked = rows[(np.abs(rows).sum(axis=1) > 0.1 * tolerance) & np.repeat(env.reachable, env.n_actions)]
     bounds: list[float] = []
     worst, witness = 0.0, None
     for upper, extreme in _supports(ident, asked):

@@ -39,7 +39,6 @@ from typing import Literal
 import numpy as np
 import numpy.typing as npt
 from scipy import linalg, sparse
-from scipy.sparse.csgraph import breadth_first_order
 
 from irl_ident import planning
 from irl_ident.environment import Array, Environment, Mask
@@ -217,7 +216,7 @@ def left_open(source: Source, env: Environment, family: RewardFamily, theta: npt
             f"family: was {type(family).__name__}; what an optimal policy leaves open is computed here for "
             "StateActionRewards and TransitionRewards, use irl_ident.identify for others"
         )
-    reached = _reached(env) if source.reached else np.ones(env.n_states, dtype=bool)
+    reached = env.reachable if source.reached else np.ones(env.n_states, dtype=bool)
     on_pairs = family.matrix(env)
     rows = on_pairs if source.reads == "pairs" else _on_transitions(env, family)
     kept = np.repeat(reached, rows.shape[0] // env.n_states)
@@ -328,17 +327,6 @@ def _potentials(unseen: Potentials, env: Environment, reached: Mask) -> sparse.c
 
 def _possible(env: Environment, reached: Mask) -> Mask:
     return (env.transitions.toarray().ravel() > 0) & np.repeat(reached, env.n_actions * env.n_states)
-
-
-def _reached(env: Environment) -> Mask:
-    """States that an episode can visit, (S,)."""
-    moves = sparse.kron(sparse.eye_array(env.n_states), np.ones((1, env.n_actions))) @ env.transitions
-    start = sparse.csr_array(env.initial[None, :])
-    graph = sparse.block_array([[sparse.csr_array((1, 1)), start], [None, moves]], format="csr")
-    found = np.asarray(breadth_first_order(graph, 0, return_predecessors=False))
-    reached = np.zeros(env.n_states, dtype=bool)
-    reached[found[found > 0] - 1] = True
-    return reached
 
 
 def _unit_range(columns: Array) -> Array:
