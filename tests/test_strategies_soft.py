@@ -110,6 +110,15 @@ def test_openness_is_an_eigenvalue_and_never_falls(seeds, discount):
         np.testing.assert_allclose(openness([*envs[:count], env]), value, atol=1e-12)
 
 
+def test_second_angle_of_a_third_environment_is_never_below_that_of_two():
+    scores = design.SecondAngle().score(seen([LADDER[0], LADDER[2]]), LADDER)
+    expected = [openness([LADDER[0], LADDER[2], env]) for env in LADDER]
+    np.testing.assert_allclose(scores, expected, atol=1e-7)
+    np.testing.assert_allclose(scores[[0, 2]], openness([LADDER[0], LADDER[2]]), atol=1e-7)
+    assert scores.min() >= scores[0] - 1e-7
+    assert scores[5] > 2 * scores[0]
+
+
 def test_second_angle_before_any_evidence_is_that_of_the_best_partner():
     scores = design.SecondAngle().score(seen([]), LADDER)
     pairs = np.array([[openness([one, other]) for one in LADDER] for other in LADDER])

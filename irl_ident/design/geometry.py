@@ -27,7 +27,7 @@ from typing import TYPE_CHECKING
 
 import numpy as np
 import numpy.typing as npt
-from scipy import sparse
+from scipy import linalg, sparse
 
 from irl_ident import evidence as evidence_room
 from irl_ident.design.behaviour import Labels
@@ -82,9 +82,14 @@ class SecondAngle:
     def score(self, ident: IdentifiedSet, candidates: Sequence[Environment]) -> Array:
         """``sqrt(2 m)`` of each candidate, (C,), at least 0: in [0, 2] until two environments were seen."""
         given = checked_candidates(candidates)
-        seen = tuple({env.digest: env for env, _ in ident.evidence}.values())
+        if given[0].n_states < 2:
+            return np.zeros(len(given))
+        seen = {env.digest: env for env, _ in ident.evidence}
+        if len(seen) == 1:
+            return np.array([openness([*seen.values(), env]) for env in given])
         if seen:
-            return np.array([openness([*seen, env]) for env in given])
+            total = np.sum([_outside(env) for env in seen.values()], axis=0)
+            return np.array([_second(total if env.digest in seen else total + _outside(env)) for env in given])
         scores = np.zeros(len(given))
         for i, one in enumerate(given):
             for j, other in enumerate(given[:i]):
@@ -153,8 +158,24 @@ def closed_by(env: Environment, family: RewardFamily, directions: Array) -> int:
 
 
 def openness(environments: Sequence[Environment]) -> float:
-    """``sqrt(2 m)``, m the second smallest eigenvalue of M (see the module); each environment counts once."""
+    """``sqrt(2 m)``, m the second smallest eigenvalue of M (see the module); each environment counts once.
+
+    Right to 1e-15 for two environments, to 1e-8 for more.
+    """
     distinct = tuple({env.digest: env for env in environments}.values())
     if len(distinct) < 2 or distinct[0].n_states < 2:
         return 0.0
-    return float(np.sqrt(2 * len(distinct)) * np.sin(principal_angles(distinct)[1] / 2))
+    if len(distinct) == 2:
+        return float(2 * np.sin(principal_angles(distinct)[1] / 2))
+    return _second(np.sum([_outside(env) for env in distinct], axis=0))
+
+
+def _outside(env: Environment) -> Array:
+    """``I - U U^T``, (S * A, S * A)."""
+    basis = linalg.orth(env.shaping.toarray())
+    return np.asarray(np.eye(len(basis)) - basis @ basis.T)
+
+
+def _second(total: Array) -> float:
+    value = linalg.eigvalsh(total, subset_by_index=[1, 1])[0]
+    return float(np.sqrt(2 * max(value, 0.0)))
