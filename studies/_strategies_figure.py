@@ -29,7 +29,7 @@ SHOWN = ("greedy elimination", "maximin regret", "deployment regret", "random", 
 SOFT = ("Fisher D", "Fisher E", "second angle", "random")
 WORLDS = ("product family", "lava mazes", "conditioning box", "keys and chests")
 REFERENCES = {"best plan of all (bound)": "bound_plans", "bits (bound)": "bound_any"}
-MOST = 4
+MOST = 2
 """Diameters are drawn up to so many environments."""
 
 FULL = 4.0

@@ -114,11 +114,18 @@ class Belief:
     The mean likelihood of the pool over that of the truth is a nonnegative martingale from 1, whatever environments are
     chosen in the light of the past, so that by Ville's inequality the objectives whose likelihood is at least ``level``
     times the mean hold the truth at every time with probability at least ``1 - level``.
+
+    Parameters
+    ----------
+    family, pool, temperature
+        Of the agent and of what its objective may be.
+    planned : dict
+        Log-policies by the digest of an environment, which beliefs about the same pool may share.
     """
 
-    def __init__(self, family: RewardFamily, pool: Array, temperature: float) -> None:
+    def __init__(self, family: RewardFamily, pool: Array, temperature: float, planned: dict[str, Array]) -> None:
         self._family, self._pool, self._temperature = family, pool, temperature
-        self._planned: dict[str, Array] = {}
+        self._planned = planned
         self._log_likelihood = np.zeros(len(pool))
 
     def update(self, env: Environment, counts: Array) -> None:

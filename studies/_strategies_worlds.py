@@ -29,6 +29,7 @@ from irl_ident.design import (
     SecondAngle,
     Strategy,
     VersionSpace,
+    WorstDeploymentRegret,
     behaviour_classes,
 )
 from irl_ident.design.behaviour import Labels
@@ -38,7 +39,7 @@ from irl_ident.rewards import LinearRewards, RewardFamily, StateRewards
 
 DISCOUNT = 0.9
 CANDIDATES = 40
-HELD_OUT = 6
+HELD_OUT = 4
 POOL = 300
 """Objectives that could be the agent's: one of them is."""
 
@@ -213,6 +214,9 @@ STRATEGIES: dict[str, Entry] = {
     "maximin regret": Entry(lambda w, truth, seed: MaximinRegret(hypotheses=w.pool), "regret", WHOLE),
     "deployment regret": Entry(
         lambda w, truth, seed: DeploymentRegret(w.held_out[0], hypotheses=w.pool), "regret", WHOLE
+    ),
+    "worst deployment regret": Entry(
+        lambda w, truth, seed: WorstDeploymentRegret(w.held_out[0], hypotheses=w.pool), "regret"
     ),
     "Fisher D": _fisher(FisherD),
     "Fisher A": _fisher(FisherA),
