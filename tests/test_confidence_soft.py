@@ -171,6 +171,15 @@ def test_upper_bounds_hold_for_members_that_were_drawn():
     assert 0 < lower <= upper
 
 
+def test_canonical_distances_are_those_of_rewards_not_of_parameters():
+    doubled = ii.rewards.LinearRewards([[[2.0, 0.0], [0.0, 2.0]]])
+    counts = [(BANDIT, Counts([[30, 10]]))]
+    assert soft(counts, doubled).diameter() == soft(counts, ARMS).diameter()
+    wide, narrow = soft([(BANDIT, Counts([[3, 2]]))], doubled), soft([(BANDIT, Counts([[3000, 10]]))], doubled)
+    assert wide.diameter() == (1.0, 1.0)
+    assert narrow.diameter() == (0.0, 1.0)
+
+
 def test_where_it_is_not_known_to_be_convex_nothing_is_certified():
     ident = soft(seen(2))
     assert not ident.certified

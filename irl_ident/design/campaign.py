@@ -75,8 +75,8 @@ class Campaign:
         of the same candidates, strategy, family and assumptions about the agent.
     reference : array (N, d), optional
         Objectives of which the table counts the share that is still consistent; ``REFERENCE`` draws from the set of
-        all rewards of the family when not given.  For soft agents that share is 0 once anything was seen, unless the
-        reference holds the truth.
+        all rewards of the family when not given.  For soft agents without a ``level`` that share is 0 once anything was
+        seen, unless the reference holds the truth.
     metric : {"canonical", "linf", "l2"}
         Of the diameters in the table.
     search : Search, optional

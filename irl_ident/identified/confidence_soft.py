@@ -30,7 +30,7 @@ from irl_ident.identified.observed import System
 from irl_ident.identified.report import Ambiguity, Report
 from irl_ident.identified.shaping_rank import AffineSet
 from irl_ident.identified.wording import assumptions, next_step, second_angle
-from irl_ident.rewards import RewardFamily
+from irl_ident.rewards import LinearRewards, RewardFamily
 
 FLAT = 1e-8
 """A direction whose share in the open directions is less than this is not open."""
@@ -187,7 +187,7 @@ class SoftConfidenceSet(IdentifiedSet):
         if metric not in ("canonical", "linf", "l2"):
             raise ValueError(f"metric: was {metric!r}, should be 'canonical', 'linf' or 'l2'")
         if metric == "canonical":
-            return _canonical_distance(*self.farthest_pair()), 1.0
+            return self._canonical_distance(*self.farthest_pair()), 1.0
         if self.dimension:
             return np.inf, np.inf
         sides = self._sides
@@ -200,8 +200,8 @@ class SoftConfidenceSet(IdentifiedSet):
         return float(np.linalg.norm(gaps, axis=2).max()), float(np.linalg.norm(widths))
 
     def canonical_ranges(self) -> Array:
-        """Intervals that certainly hold the canonical form of every member: [0, 1] for each parameter, (d, 2)."""
-        return np.tile([0.0, 1.0], (self.family.dim, 1))
+        """Intervals that certainly hold the canonical form of every member: [0, 1] for each reward, (P, 2)."""
+        return np.tile([0.0, 1.0], (len(self._rewards(np.zeros(self.family.dim))), 1))
 
     def farthest_pair(self) -> tuple[Array, Array]:
         """Two members whose canonical forms differ much, the most among those that support functions reach."""
@@ -212,7 +212,7 @@ class SoftConfidenceSet(IdentifiedSet):
             return middle + step, middle - step
         ends = [end.theta for pair in self._sides for end in pair]
         pairs = [(one, other) for i, one in enumerate(ends) for other in ends[:i]]
-        return max(pairs, key=lambda pair: _canonical_distance(*pair), default=(middle, middle))
+        return max(pairs, key=lambda pair: self._canonical_distance(*pair), default=(middle, middle))
 
     @property
     def dimension(self) -> int:
@@ -279,6 +279,19 @@ class SoftConfidenceSet(IdentifiedSet):
         axes = [axis for axis in project if np.linalg.norm(axis) > FLAT]
         return tuple((self.certified_support(axis), self.certified_support(-axis)) for axis in axes)
 
+    def _rewards(self, theta: Array) -> Array:
+        """The rewards that canonical forms are about: parameters, or what linear features make of them."""
+        if isinstance(self.family, LinearRewards):
+            return np.asarray(self.family.features.reshape(-1, self.family.dim) @ theta)
+        return theta
+
+    def _canonical_distance(self, one: Array, other: Array) -> float:
+        forms = []
+        for rewards in (self._rewards(one), self._rewards(other)):
+            span = np.ptp(rewards)
+            forms.append((rewards - rewards.min()) / span if span > 0 else np.zeros_like(rewards))
+        return float(np.abs(forms[0] - forms[1]).max())
+
     def _modulo(self) -> Array:
         """Projector (d, d) that takes the representational directions away."""
         fixed = [a.basis for a in self.ambiguities if a.representational]
@@ -325,11 +338,3 @@ class SoftConfidenceSet(IdentifiedSet):
             if self.dimension
             else "more choices: the set is as wide as they are few",
         )
-
-
-def _canonical_distance(one: Array, other: Array) -> float:
-    def canonical(theta: Array) -> Array:
-        span = np.ptp(theta)
-        return (theta - theta.min()) / span if span > 0 else np.zeros_like(theta)
-
-    return float(np.abs(canonical(one) - canonical(other)).max())
