@@ -134,10 +134,10 @@ class Environment:
         rows = self.transitions
         starts = np.flatnonzero(self.initial)
         moved = np.repeat(np.arange(rows.shape[0]) // self.n_actions, np.diff(rows.indptr))
-        origins = np.append(moved, np.full(starts.size, self.n_states))
-        ends = np.append(rows.indices, starts)
+        origins: npt.NDArray[np.int64] = np.append(moved, np.full(starts.size, self.n_states))
+        ends: npt.NDArray[np.int64] = np.append(rows.indices, starts)
         shape = (self.n_states + 1, self.n_states + 1)
-        moves = sparse.csr_array((np.ones(ends.size), (origins, ends)), shape=shape)
+        moves: sparse.csr_array[np.float64] = sparse.csr_array((np.ones(ends.size), (origins, ends)), shape=shape)
         visited = np.zeros(self.n_states + 1, dtype=bool)
         visited[csgraph.breadth_first_order(moves, self.n_states, return_predecessors=False)] = True
         found = visited[:-1].copy()
