@@ -29,9 +29,6 @@ SHOWN = ("greedy elimination", "maximin regret", "deployment regret", "random", 
 SOFT = ("Fisher D", "Fisher E", "second angle", "random")
 WORLDS = ("product family", "lava mazes", "conditioning box", "keys and chests")
 REFERENCES = {"best plan of all (bound)": "bound_plans", "bits (bound)": "bound_any"}
-MOST = 2
-"""Diameters are drawn up to so many environments."""
-
 FULL = 4.0
 """Times the best plan's bound at which the colour of a cell is deepest."""
 
@@ -56,11 +53,14 @@ def compose(table: pd.DataFrame, summary: Mapping[str, Any]) -> Figure:
     panels = bottom.subplots(1, 4)
     noisy, soft = (table[table["part"] == part] for part in ("noisy", "soft"))
     place = "lava mazes" if "lava mazes" in set(noisy["world"]) else str(noisy["world"].iloc[0])
-    draw_steps(panels[0], noisy[(noisy["world"] == place) & (noisy["episodes"] == 1)], "left", SHOWN)
-    draw_steps(panels[1], noisy[(noisy["world"] == place) & (noisy["episodes"] == 1)], "regret_worst", SHOWN)
+    longest = noisy[(noisy["world"] == place) & (noisy["episodes"] == noisy["episodes"].max())]
+    draw_steps(panels[0], longest, "left", SHOWN)
+    draw_steps(panels[1], longest, "regret_worst", SHOWN)
     draw_steps(panels[2], soft[soft["world"] == "conditioning box"], "left", SOFT)
     draw_steps(panels[3], soft[soft["world"] == "conditioning box"], "regret_worst", SOFT)
-    for ax, title in zip(panels, (f"noisy agent, {place}", "", "soft agent, conditioning box", ""), strict=True):
+    for ax, title in zip(
+        panels, (f"noisy agent watched, {place}", "", "soft agent watched, conditioning box", ""), strict=True
+    ):
         ax.set_title(title, fontsize=7)
     figures.label_ends(curves[0, -1], size=6)
     for ax in (panels[1], panels[3]):
@@ -101,7 +101,9 @@ def draw_table(ax: Axes, worlds: Mapping[str, Any], share: str) -> None:
     ax.set(xlim=(-0.5, len(columns) - 0.5), ylim=(len(rows) - 0.5, -0.5), yticks=range(len(rows)))
     ax.set_yticklabels(rows, fontsize=6)
     ax.set_xticks(range(len(columns)), columns, rotation=35, ha="right", rotation_mode="anchor", fontsize=6)
-    ax.set_title(f"environments until {share} is told", fontsize=7)
+    counted = min(worlds[name]["campaigns_a_strategy"] for name in columns)
+    said = f"mean of {counted}, shade: over the best plan" if share == "95 %" else "> : not always in 6"
+    ax.set_title(f"environments until {share} is told\n({said})", fontsize=6.5)
 
 
 def draw_seconds(ax: Axes, seconds: Mapping[str, float], strategies: Sequence[str]) -> None:
@@ -109,21 +111,22 @@ def draw_seconds(ax: Axes, seconds: Mapping[str, float], strategies: Sequence[st
     for y, name in enumerate(strategies):
         if name in seconds:
             ax.plot(seconds[name], y, "o", color="0.3", markersize=3)
-    ax.set(xscale="log", xlabel="seconds a decision")
-    ax.set_title("time", fontsize=7)
+    ax.set(xscale="log", xlabel="median, pool planned")
+    ax.set_title("seconds a\ndecision", fontsize=6.5)
     ax.grid(axis="x", color="0.9", linewidth=0.5)
 
 
 def draw_world(column: Sequence[Axes], policies: pd.DataFrame, name: str) -> None:
     """Share of the pool left, certified diameter and worst regret against environments, held where campaigns end."""
-    total = int(policies["objectives"].iloc[0])
+    total, most = int(policies["objectives"].iloc[0]), int(policies["environments"].max())
+    known = int(policies.loc[policies["diameter_upper"].notna(), "environments"].max())
     for strategy in SHOWN:
         own = policies[policies["strategy"] == strategy]
         for ax, measure in zip(column, ("left", "diameter_upper", "regret_worst"), strict=True):
-            values = own.pivot(index=["draw", "truth"], columns="environments", values=measure).ffill(axis=1)
-            values = values.loc[:, values.columns <= MOST] if measure == "diameter_upper" else values
-            share = values.to_numpy() / (total if measure == "left" else 1)
-            figures.curve_with_band(ax, values.columns, share, label=strategy, colour=COLOURS[strategy])
+            x = np.arange(1 + (known if measure == "diameter_upper" else most))
+            values = own.pivot(index=["draw", "truth"], columns="environments", values=measure)
+            held = values.reindex(columns=x).ffill(axis=1).to_numpy() / (total if measure == "left" else 1)
+            figures.curve_with_band(ax, x, held, label=strategy, colour=COLOURS[strategy])
     column[0].set(yscale="log")
     column[0].set_title(name, fontsize=7)
     column[1].set(ylim=(0, 1.02))

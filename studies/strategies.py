@@ -13,7 +13,7 @@ Worlds: random environments, a product family (each state's row from a menu), ma
 al., a conditioning box, keys and chests, windy grids, the labyrinth with blocked corridors; of each 40 environments to
 choose from, 4 held out, and a pool of 300 objectives (153 animals in the box), one of which is the agent's.  Optimal
 agents show their whole policy; soft agents are watched for 5 episodes of 20 steps.  Measured after every environment:
-share of the pool that is left, certified diameter of the identified set, regret in the held-out environments of an
+share of the pool that is left, certified diameter of the identified set (up to three environments), regret in the held-out environments of an
 agent that pursues the mean of what is left, under the truth and under the worst objective that is left; environments
 until 95 %, and all, of what the 40 environments can rule out is ruled out; seconds a decision (the only figures here
 that depend on the machine).  A campaign ends when all of that is ruled out, and its curves stay where they are.
@@ -49,7 +49,7 @@ if TYPE_CHECKING:
 ROUNDS = 6
 """Most environments of a campaign."""
 
-DIAMETERS = 2
+DIAMETERS = 3
 """After more environments than this, diameters are not computed."""
 
 SOFT_ROUNDS = 3
@@ -315,6 +315,7 @@ def summarise(table: pd.DataFrame) -> Mapping[str, Any]:
             },
         }
     return {
+        "aims": aims(worlds),
         "worlds": worlds,
         "agents that err": {part: sampled(table[table["part"] == part]) for part in ("noisy", "soft")},
         "seconds a decision": {
@@ -322,6 +323,25 @@ def summarise(table: pd.DataFrame) -> Mapping[str, Any]:
             for strategy, value in table.groupby("strategy", sort=False)["seconds"].median().dropna().items()
         },
     }
+
+
+def aims(worlds: Mapping[str, Any]) -> dict[str, Any]:
+    """Environments until all is told: of the best strategy over the oracle's on products, over random's on mazes.
+
+    Beside the first stands what the best plan could reach at least, which no strategy comes under.
+    """
+    found = {}
+    for name, other in (("product family", "oracle"), ("lava mazes", "random")):
+        if name in worlds:
+            mean = {key: own["environments, all"] for key, own in worlds[name]["strategies"].items()}
+            best = min((key for key in mean if key != "oracle"), key=lambda key: mean[key])
+            bound = worlds[name]["limits"]["bound_plans all"]
+            found[f"{name}: over the {other}'s"] = {
+                "best strategy": best,
+                "ratio": round(mean[best] / mean[other], 3),
+                "ratio of any plan, at least": round(bound / mean[other], 3),
+            }
+    return found
 
 
 def counts(policies: pd.DataFrame) -> pd.DataFrame:
