@@ -12,11 +12,12 @@ environments is no higher than that of the strategies that minimise regret.
 Worlds: random environments, a product family (each state's row from a menu), mazes with lava after Kleine Büning et
 al., a conditioning box, keys and chests, windy grids, the labyrinth with blocked corridors; of each 40 environments to
 choose from, 4 held out, and a pool of 300 objectives (153 animals in the box), one of which is the agent's.  Optimal
-agents show their whole policy; soft agents are watched for 5 episodes of 20 steps.  Measured after every environment:
-share of the pool that is left, certified diameter of the identified set (up to three environments), regret in the held-out environments of an
-agent that pursues the mean of what is left, under the truth and under the worst objective that is left; environments
-until 95 %, and all, of what the 40 environments can rule out is ruled out; seconds a decision (the only figures here
-that depend on the machine).  A campaign ends when all of that is ruled out, and its curves stay where they are.
+agents show their whole policy; agents that err are watched for some episodes of 20 steps.  Measured after every
+environment: share of the pool that is left, certified diameter of the identified set (up to three environments), regret
+in the held-out environments of an agent that pursues the mean of what is left, under the truth and under the worst
+objective that is left; environments until 95 %, and all, of what the 40 environments can rule out is ruled out; seconds
+a decision (the only figures here that depend on the machine).  A campaign ends when all of that is ruled out, and its
+curves stay where they are.
 """
 
 from __future__ import annotations
