@@ -3,7 +3,8 @@
 An agent is optimal but for errors: whatever has happened before, an action that is *not* optimal in the state is taken
 with probability at most ``p0 = error / A``.  (The agent that takes a uniformly random action with probability up to
 ``error``; so does a record in which the action is replaced by a random one with probability ``noise``, which makes
-``error = 1 - (1 - e)(1 - noise)`` of an agent that errs with probability e.)  Of ``n`` choices in a state let ``m`` be
+``error = 1 - (1 - e)(1 - noise)`` of an agent that errs with probability e; give such a record as counts, since
+trajectories with steps that are impossible in the environment are refused.)  Of ``n`` choices in a state let ``m`` be
 of action a.  With ``q_k = (1 - error) / k + p0``, what a tie among k optimal actions gives to each,
 
     E = (1/A) sum_k (q_k / p0)^m ((1 - q_k) / (1 - p0))^(n - m)
