@@ -19,8 +19,10 @@ from __future__ import annotations
 
 from collections.abc import Sequence
 from dataclasses import dataclass
+from typing import Any
 
 import numpy as np
+import numpy.typing as npt
 from scipy import special
 
 from irl_ident import planning
@@ -71,7 +73,8 @@ def best_shares(labels: Labels, share: float, depth: int) -> Array:
     total = labels.shape[1]
     enough = total - share * (total - indistinguishable(labels)) + EQUAL
     everything = np.arange(total)
-    return np.array([_reached(labels, enough, everything, k) for k in range(depth + 1)]) / total
+    reached = [_reached(labels, enough, everything, k) for k in range(depth + 1)]
+    return np.asarray(np.array(reached, dtype=float) / total)
 
 
 def _reached(labels: Labels, enough: Array, alive: Labels, depth: int) -> int:
@@ -128,7 +131,7 @@ class Belief:
         self._planned = planned
         self._log_likelihood = np.zeros(len(pool))
 
-    def update(self, env: Environment, counts: Array) -> None:
+    def update(self, env: Environment, counts: npt.NDArray[Any]) -> None:
         """Take choices (S, A) in ``env``."""
         if env.digest not in self._planned:
             shape = (len(self._pool), env.n_states, env.n_actions)

@@ -282,7 +282,7 @@ def summarise(table: pd.DataFrame) -> Mapping[str, Any]:
     names = list(dict.fromkeys(limits["world"]))
     counted = counts(table[table["part"] == "policies"])
     policies = table[table["part"] == "policies"]
-    bounds = limits.groupby("world")[[c for c in limits if c.startswith(("bits", "bound"))]].mean()
+    bounds = limits.groupby("world")[[c for c in map(str, limits.columns) if c.startswith(("bits", "bound"))]].mean()
     worlds = {}
     for name in names:
         own = counted[counted["world"] == name]
@@ -362,7 +362,7 @@ def after(policies: pd.DataFrame, name: str, strategy: str, n: int) -> dict[str,
     """Means after ``n`` environments, or where the campaign ended before."""
     own = policies[(policies["world"] == name) & (policies["strategy"] == strategy) & (policies["environments"] <= n)]
     last = own.groupby(["draw", "truth"]).last()
-    found = last[["diameter_upper", "regret_mean", "regret_worst"]].mean().to_dict()
+    found = {key: float(last[key].mean()) for key in ("diameter_upper", "regret_mean", "regret_worst")}
     return {"share left": float((last["left"] / last["objectives"]).mean()), **found}
 
 
@@ -372,9 +372,10 @@ def sampled(rows: pd.DataFrame) -> dict[str, Any]:
     keys = ["world", "episodes", "strategy"]
     ends = rows.assign(share=rows["left"] / rows["objectives"]).groupby([*keys, "draw", "truth"], sort=False).last()
     means = ends.groupby(keys, sort=False)[["steps", "share", "regret_mean", "regret_worst"]].mean()
-    for (name, episodes, strategy), row in means.iterrows():
+    for row in means.reset_index().to_dict("records"):
+        name, episodes, strategy = (row.pop(key) for key in keys)
         own = found.setdefault(name, {}).setdefault(f"{int(episodes)} episodes", {})
-        own[strategy] = {key: round(float(value), 4) for key, value in row.items()}
+        own[strategy] = {str(key): round(float(value), 4) for key, value in row.items()}
     return found
 
 
