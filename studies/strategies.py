@@ -329,7 +329,8 @@ def summarise(table: pd.DataFrame) -> Mapping[str, Any]:
 def aims(worlds: Mapping[str, Any]) -> dict[str, Any]:
     """Environments until all is told: of the best strategy over the oracle's on products, over random's on mazes.
 
-    Beside the first stands what the best plan could reach at least, which no strategy comes under.
+    Beside it stands what the best plan could reach at least: no strategy comes under it on average over the whole pool,
+    of which the truths are a sample.
     """
     found = {}
     for name, other in (("product family", "oracle"), ("lava mazes", "random")):
