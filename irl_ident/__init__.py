@@ -25,12 +25,14 @@ if TYPE_CHECKING:
     )
     from irl_ident.environment import Environment
     from irl_ident.identified import assess, identify
+    from irl_ident.identified.generalising import generalises
     from irl_ident.scoring import score
 
 _NAMES = {
     "Environment": "irl_ident.environment",
     "identify": "irl_ident.identified",
     "assess": "irl_ident.identified",
+    "generalises": "irl_ident.identified.generalising",
     "score": "irl_ident.scoring",
 }
 _ROOMS = {
@@ -59,6 +61,7 @@ __all__ = [
     "distances",
     "evidence",
     "figures",
+    "generalises",
     "identified",
     "identify",
     "planning",

@@ -25,6 +25,7 @@ from typing import TYPE_CHECKING, Any
 import numpy as np
 import numpy.typing as npt
 from scipy import sparse
+from scipy.sparse import csgraph
 
 from irl_ident.names import Names, Numbered, checked_names
 from irl_ident.transitions import (
@@ -126,6 +127,22 @@ class Environment:
         kept[origins[rows.indices != origins]] = False
         kept.setflags(write=False)
         return kept
+
+    @cached_property
+    def reachable(self) -> Mask:
+        """States that an episode can visit, whatever the agent does, (S,)."""
+        rows = self.transitions
+        starts = np.flatnonzero(self.initial)
+        moved = np.repeat(np.arange(rows.shape[0]) // self.n_actions, np.diff(rows.indptr))
+        origins: npt.NDArray[np.int64] = np.append(moved, np.full(starts.size, self.n_states))
+        ends: npt.NDArray[np.int64] = np.append(rows.indices, starts)
+        shape = (self.n_states + 1, self.n_states + 1)
+        moves: sparse.csr_array[np.float64] = sparse.csr_array((np.ones(ends.size), (origins, ends)), shape=shape)
+        visited = np.zeros(self.n_states + 1, dtype=bool)
+        visited[csgraph.breadth_first_order(moves, self.n_states, return_predecessors=False)] = True
+        found = visited[:-1].copy()
+        found.setflags(write=False)
+        return found
 
     @cached_property
     def continuation(self) -> sparse.csr_array:

@@ -12,6 +12,7 @@ from __future__ import annotations
 from abc import ABC, abstractmethod
 from collections.abc import Iterable, Sequence
 from dataclasses import dataclass, field
+from functools import cached_property, lru_cache
 from typing import TYPE_CHECKING, Any
 
 import numpy as np
@@ -19,7 +20,7 @@ import numpy.typing as npt
 from scipy import linalg, sparse
 
 from irl_ident.environment import Array, Environment
-from irl_ident.transitions import checked_floats
+from irl_ident.transitions import checked_floats, read_only
 
 if TYPE_CHECKING:
     import gymnasium
@@ -101,7 +102,7 @@ class StateRewards(RewardFamily):
 
     def matrix(self, env: Environment) -> sparse.csr_array:  # noqa: D102
         _check_states("StateRewards", self.n_states, env)
-        return sparse.csr_array(sparse.kron(sparse.eye_array(env.n_states), np.ones((env.n_actions, 1)), format="csr"))
+        return _repeated(env.n_states, env.n_actions)
 
     def representational(self, discounts: Iterable[float]) -> dict[str, Array]:  # noqa: D102
         return _constants(np.ones(self.dim), discounts)
@@ -180,7 +181,11 @@ class LinearRewards(RewardFamily):
     def matrix(self, env: Environment) -> sparse.csr_array:  # noqa: D102
         _check_states("LinearRewards", self.features.shape[0], env)
         _check_actions("LinearRewards", self.features.shape[1], env)
-        return sparse.csr_array(self.features.reshape(-1, self.dim))
+        return self._flat
+
+    @cached_property
+    def _flat(self) -> sparse.csr_array:
+        return read_only(sparse.csr_array(self.features.reshape(-1, self.dim)))
 
     def representational(self, discounts: Iterable[float]) -> dict[str, Array]:  # noqa: D102
         flat = self.features.reshape(-1, self.dim)
@@ -259,6 +264,14 @@ def base_objective(env: str | gymnasium.Env[Any, Any]) -> Array:
     from irl_ident.gymnasium_tables import reward_from_table
 
     return reward_from_table(env)
+
+
+@lru_cache(maxsize=64)
+def _repeated(n_states: int, n_actions: int) -> sparse.csr_array:
+    """A row for each state and action with a 1 at the state, sparse (S * A, S)."""
+    own = np.repeat(np.arange(n_states), n_actions)
+    rows = (np.ones(own.size), own, np.arange(own.size + 1))
+    return read_only(sparse.csr_array(rows, shape=(own.size, n_states)))
 
 
 def _constants(weights: Array, discounts: Iterable[float]) -> dict[str, Array]:

@@ -261,6 +261,20 @@ def test_with_discount_one_absorbing_states_end_the_episode():
     assert env.transitions.nnz == Environment(rows, 0.9).transitions.nnz
 
 
+@pytest.mark.parametrize("seed", range(10))
+def test_reachable_states_are_those_of_some_power_of_the_moves(seed):
+    rng = np.random.default_rng(seed)
+    table = np.eye(7)[rng.integers(7, size=(7, 2))]
+    initial = np.zeros(7)
+    initial[rng.choice(7, size=2, replace=False)] = 0.5
+    env = Environment(table, 0.9, initial)
+    moves = table.mean(axis=1) + np.eye(7)
+    np.testing.assert_array_equal(env.reachable, initial @ np.linalg.matrix_power(moves, 7) > 0)
+    assert Environment(table, 0.9).reachable.all()
+    with pytest.raises(ValueError, match="read-only"):
+        env.reachable[0] = False
+
+
 def test_absorbing_states_are_kept_by_every_action():
     rows = np.eye(4)[[[0, 0], [1, 0], [2, 2], [2, 3]]]
     np.testing.assert_array_equal(Environment(rows, 0.9).absorbing, [True, False, True, False])

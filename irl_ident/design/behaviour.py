@@ -25,7 +25,9 @@ from scipy import sparse
 
 from irl_ident import planning
 from irl_ident.environment import Array, Environment, Mask
-from irl_ident.identified.observed import systems
+from irl_ident.identified.confidence_soft import SoftConfidenceSet
+from irl_ident.identified.optimal import OptimalSet
+from irl_ident.planning.soft_batch import soft_batch
 from irl_ident.rewards import RewardFamily
 
 if TYPE_CHECKING:
@@ -111,7 +113,7 @@ def signatures(
 ) -> Signatures:
     """The behaviour of each of ``thetas`` (N, d) in ``env`` as bytes (N, m), planned once and remembered."""
     features = family.matrix(env)
-    keys = (env.digest, _digest(features.data, features.indices, features.indptr), _digest(thetas))
+    keys = (env.digest, digest(features.data, features.indices, features.indptr), digest(thetas))
     return _planned(_Question(*keys, rationality, float(temperature), float(resolution), env, features, thetas))
 
 
@@ -137,10 +139,12 @@ def consistent(ident: IdentifiedSet, thetas: npt.ArrayLike) -> Mask:
     bool array (N,)
     """
     given = checked_thetas("thetas", thetas, ident.family)
-    if ident.rationality != "optimal":
+    if isinstance(ident, SoftConfidenceSet):
+        return ident.members(given)
+    if not isinstance(ident, OptimalSet):
         return np.array([ident.contains(theta) for theta in given], dtype=bool)
     kept = np.ones(len(given), dtype=bool)
-    for system in systems(ident.evidence, ident.family):
+    for system in ident.systems:
         packed = signatures(system.env, ident.family, given, "optimal", 1.0)
         optimal = np.unpackbits(packed, axis=1, count=system.shown.size).astype(bool)
         kept &= optimal[:, system.shown.ravel()].all(axis=1) & ~optimal[:, system.strict.ravel()].any(axis=1)
@@ -184,7 +188,7 @@ def _planned(question: _Question) -> Signatures:
     size = max(1, BATCH // (shape[1] * shape[2]))
     parts = [question.thetas[start : start + size] for start in range(0, len(question.thetas), size)]
     rewards = ((question.features @ part.T).T.reshape(shape) for part in parts)
-    behave = _optimal if question.rationality == "optimal" else _soft
+    behave = _soft if question.rationality == "soft" else _optimal
     planned = np.concatenate([behave(question, np.ascontiguousarray(part)) for part in rewards])
     planned.setflags(write=False)
     return planned
@@ -195,11 +199,11 @@ def _optimal(question: _Question, rewards: Array) -> Signatures:
 
 
 def _soft(question: _Question, rewards: Array) -> Signatures:
-    policies = [planning.soft(question.env, reward, question.temperature).policy for reward in rewards]
-    return signature(np.array(policies), "soft", question.resolution)
+    return signature(soft_batch(question.env, rewards, question.temperature).policy, "soft", question.resolution)
 
 
-def _digest(*arrays: npt.NDArray[Any]) -> str:
+def digest(*arrays: npt.NDArray[Any]) -> str:
+    """SHA-256 of arrays, shapes and types included."""
     total = hashlib.sha256()
     for array in arrays:
         total.update(f"{array.dtype.str}{array.shape}".encode())

@@ -15,15 +15,16 @@ from contextlib import contextmanager
 from pathlib import Path
 from typing import TYPE_CHECKING, Any, Protocol
 
-import numpy as np
 import numpy.typing as npt
 
 from irl_ident.design import journal as journals
 from irl_ident.design.behaviour import checked_thetas
+from irl_ident.design.choosing import choices
+from irl_ident.design.families import EnvironmentFamily
+from irl_ident.design.search import Search
 from irl_ident.design.stopping import Rule, State, exhausted, identified
-from irl_ident.design.strategies import Strategy, checked_candidates, times_seen
+from irl_ident.design.strategies import Strategy
 from irl_ident.design.table import Decision, Question, Table
-from irl_ident.design.version_space import TIE
 from irl_ident.environment import Array, Environment
 from irl_ident.evidence import Policy
 from irl_ident.identified import anything, identify
@@ -32,7 +33,8 @@ from irl_ident.rewards import RewardFamily
 if TYPE_CHECKING:
     import pandas as pd
 
-    from irl_ident.identified.base import IdentifiedSet, Metric, Rationality
+    from irl_ident.identified.base import Assumed, IdentifiedSet, Metric
+    from irl_ident.identified.confidence import Ties
 
 
 class CampaignOver(RuntimeError):
@@ -52,27 +54,33 @@ class Campaign:
 
     Parameters
     ----------
-    candidates : sequence of C Environment
-        Those that the strategy may choose; all with the same states and actions.
+    candidates : sequence of C Environment, or EnvironmentFamily
+        Those that the strategy may choose; all with the same states and actions.  A family is searched for the largest
+        score per price.
     strategy : Strategy
         The candidate with the largest score is asked for.  Ties (within 1e-12) go to the one observed least often,
         then to the lowest position.
     family : RewardFamily
         In which the objective is looked for.
-    rationality : {"optimal", "soft"}
+    rationality : {"optimal", "soft", "noisy"}
     temperature : float
         Of soft behaviour.
+    error, level, ties
+        Of agents that err and of sampled behaviour, as for :func:`irl_ident.identify`: with a ``level``, whatever the
+        campaign says of the objective at any time is right with probability at least ``1 - level``.
     until : Rule, optional
         When to stop; ``identified() | exhausted()`` when not given.  Contradictory evidence always stops.
     journal : str or Path, optional
         Every step is written there at once.  When the file exists, the campaign goes on from it; it must be the journal
-        of the same candidates, strategy, family, rationality and temperature.
+        of the same candidates, strategy, family and assumptions about the agent.
     reference : array (N, d), optional
         Objectives of which the table counts the share that is still consistent; ``REFERENCE`` draws from the set of
-        all rewards of the family when not given.  For soft agents that share is 0 once anything was seen, unless the
-        reference holds the truth.
+        all rewards of the family when not given.  For soft agents without a ``level`` that share is 0 once anything was
+        seen, unless the reference holds the truth.
     metric : {"canonical", "linf", "l2"}
         Of the diameters in the table.
+    search : Search, optional
+        How a family is searched; :class:`~irl_ident.design.search.LocalSearch` when not given.
 
     Raises
     ------
@@ -82,34 +90,46 @@ class Campaign:
 
     def __init__(
         self,
-        candidates: Sequence[Environment],
+        candidates: Sequence[Environment] | EnvironmentFamily,
         strategy: Strategy,
         family: RewardFamily,
-        rationality: Rationality = "optimal",
+        rationality: Assumed = "optimal",
         temperature: float = 1.0,
         *,
+        error: float | None = None,
+        level: float | None = None,
+        ties: Ties = "any",
         until: Rule | None = None,
         journal: str | Path | None = None,
         reference: npt.ArrayLike | None = None,
         metric: Metric = "canonical",
+        search: Search | None = None,
     ) -> None:
-        self.candidates = checked_candidates(candidates)
+        self._choices = choices(candidates, strategy, search)
+        self.candidates = self._choices.candidates
         self.strategy = strategy
         self.family = family
-        self.rationality: Rationality = rationality
+        self.rationality: Assumed = rationality
         self.temperature = float(temperature)
+        self._assumed: dict[str, Any] = {
+            "rationality": rationality,
+            "temperature": self.temperature,
+            "error": error,
+            "level": level,
+            "ties": ties,
+        }
         self.until = identified() | exhausted() if until is None else until
         self.metric: Metric = metric
-        for env in self.candidates:
+        for env in self._choices.examples:
             family.matrix(env)
         given = None if reference is None else checked_thetas("reference", reference, family)
-        self._start = State(anything(family, rationality, temperature=self.temperature), self.candidates)
-        self._table = Table(self._start.ident, given, self.metric)
+        self._start = State(anything(family, **self._assumed), self.candidates, None, self._choices.places)
+        self._table = Table(self._start.ident, given, self.metric, self._choices.size)
         self._decisions: list[Decision] = []
         self._question: Question | None = None
         self._journal: journals.Journal | None = None
         if journal is not None:
-            setting = journals.setting(self.candidates, strategy, family, rationality, self.temperature)
+            setting = journals.setting(self._choices.setting, strategy, family, **self._assumed)
             self._journal = journals.Journal(journal, setting)
             for line, record in enumerate(self._journal.records, 2):
                 self._replay(record, f"{self._journal.path}, line {line}")
@@ -154,21 +174,18 @@ class Campaign:
             if reason:
                 raise CampaignOver(f"the campaign is over: {reason}")
             began = time.perf_counter()
-            scores = self._checked_scores(self.strategy.score(self.ident, self.candidates))
-            chosen = self._best(scores)
+            question = self._choices.choose(self.ident)
             if self._journal is not None:
                 self._journal.append(
                     {
                         "kind": "ask",
                         "step": len(self._decisions),
-                        "candidate": chosen,
-                        "environment": self.candidates[chosen].digest,
-                        "scores": scores.tolist(),
+                        **self._choices.entry(question),
                         "seconds": time.perf_counter() - began,
                     }
                 )
-            self._question = Question(chosen, scores)
-        return self.candidates[self._question.candidate]
+            self._question = question
+        return self._question.environment
 
     def tell(self, env: Environment, observation: Any) -> None:
         """Take what was seen in ``env``, whether it was asked for or not.
@@ -184,10 +201,8 @@ class Campaign:
         ValueError
             When this is not an observation of ``env``; the campaign stays as it was.
         """
-        ident = identify(
-            [*self.ident.evidence, (env, observation)], self.family, self.rationality, temperature=self.temperature
-        )
-        decision = self._decision(env, State(ident, self.candidates, self.state))
+        ident = identify([*self.ident.evidence, (env, observation)], self.family, **self._assumed)
+        decision = self._decision(env, ident)
         _ = ident.conflict
         if self._journal is not None:
             document = journals.seen(*ident.evidence[-1])
@@ -227,14 +242,16 @@ class Campaign:
 
         ======================  ========================================================================================
         step                    1, 2, ...
-        environment             position among the candidates; -1 for another environment
+        environment             position among the candidates, or index in the family; -1 for another environment
         digest                  first 12 digits of the environment's digest
-        asked                   position of the candidate that had been asked for; -1 when none had
+        asked                   the same of the candidate that had been asked for; -1 when none had
         score                   of the environment, when it was asked for
         dimension               of the identified set after the observation; missing when it is empty
         diameter_lower, _upper  certified bounds; missing when it is empty
         consistent_share        share of the reference that was consistent with all observations so far
         stopped_because         empty, unless the campaign could stop here
+        price, scored,          of the question, where a family is searched: price of the environment, number of those
+        exhaustive              scored, and whether none of the family is better
         ======================  ========================================================================================
         """
         return self._table.frame(self.decisions, self._reason)
@@ -244,27 +261,12 @@ class Campaign:
             return f"contradiction: {state.ident.conflict.explanation}"
         return self.until.reason(state) if self.until.met(state) else ""
 
-    def _best(self, scores: Array) -> int:
-        tied = np.flatnonzero(scores >= scores.max() - TIE)
-        seen = times_seen(self.ident, [self.candidates[place] for place in tied])
-        return int(tied[np.argmin(seen)])
-
-    def _checked_scores(self, scores: Any) -> Array:
-        given = np.asarray(scores, dtype=float)
-        if given.shape != (len(self.candidates),) or not np.isfinite(given).all():
-            name = type(self.strategy).__name__
-            raise ValueError(
-                f"strategy: {name}.score should return {len(self.candidates)} finite numbers, one a candidate, "
-                f"returned shape {given.shape}" + ("" if np.isfinite(given).all() else " with some that are not finite")
-            )
-        return given
-
-    def _decision(self, env: Environment, state: State) -> Decision:
-        asked = self._question
-        if asked is not None and self.candidates[asked.candidate].digest == env.digest:
+    def _decision(self, env: Environment, ident: IdentifiedSet) -> Decision:
+        asked, places = self._question, self._choices.places
+        state = State(ident, self.candidates, self.state, places)
+        if asked is not None and asked.environment.digest == env.digest:
             return Decision(asked, env, asked.candidate, state)
-        places = [place for place, candidate in enumerate(self.candidates) if candidate.digest == env.digest]
-        return Decision(asked, env, places[0] if places else -1, state)
+        return Decision(asked, env, places.get(env.digest, (-1,))[0], state)
 
     def _whole_policy_known(self, env: Environment) -> bool:
         return any(
@@ -278,23 +280,17 @@ class Campaign:
             if record["step"] != len(self._decisions):
                 raise ValueError(f"step is {record['step']}, should be {len(self._decisions)}")
             if record["kind"] == "ask":
-                self._question = self._recorded_question(record)
+                self._question = self._choices.recorded(record)
                 return
             env, observation = journals.unseen(record["seen"])
             if env.digest != record["environment"]:
                 raise ValueError("environment: its digest is not that of the environment in seen")
             pairs = [*self.ident.evidence, (env, observation)]
-            ident = identify(pairs, self.family, self.rationality, temperature=self.temperature)
+            ident = identify(pairs, self.family, **self._assumed)
         except ValueError as error:
             raise ValueError(f"{place}: {error}") from error
-        self._decisions.append(self._decision(env, State(ident, self.candidates, self.state)))
+        self._decisions.append(self._decision(env, ident))
         self._question = None
-
-    def _recorded_question(self, record: journals.Record) -> Question:
-        chosen = record["candidate"]
-        if not 0 <= chosen < len(self.candidates) or record["environment"] != self.candidates[chosen].digest:
-            raise ValueError(f"candidate {chosen} is not the environment {record['environment'][:12]}")
-        return Question(chosen, self._checked_scores(record["scores"]))
 
 
 @contextmanager

@@ -3,10 +3,13 @@
 ======  ==============================================================================================================
 kind    keys
 ======  ==============================================================================================================
-header  ``kind`` "campaign", ``format``, ``version``, ``candidates`` (digests), ``family``, ``strategy``,
-        ``rationality``, ``temperature``, ``made_by``, ``time``
-ask     ``kind`` "ask", ``step`` (observations so far), ``candidate``, ``environment`` (digest), ``scores`` (one a
-        candidate), ``seconds``, ``made_by``, ``time``
+header  ``kind`` "campaign", ``format``, ``version``, ``candidates`` (digests; or name, SHA-256 and size of a family of
+        environments, and then ``search``), ``family``, ``strategy``, ``rationality``, ``temperature``, with a level
+        ``error``, ``level`` and ``ties``, ``made_by``, ``time``
+ask     ``kind`` "ask", ``step`` (observations so far), ``candidate`` (position or index; in hexadecimal from 2**53),
+        ``environment`` (digest), ``scores`` (one a candidate; of a family, of the one found), ``seconds``,
+        ``made_by``, ``time``; of a family also ``searched``: ``score``, ``price``, ``scored`` of ``size`` environments,
+        ``climbs``, ``optima``, ``upper``, ``exhaustive``
 tell    ``kind`` "tell", ``step``, ``environment`` (digest), ``seen`` (environment and observation, as a JSON file of
         evidence has them: :mod:`irl_ident.evidence.files`, checksum included), ``made_by``, ``time``
 ======  ==============================================================================================================
@@ -22,7 +25,7 @@ import dataclasses
 import hashlib
 import json
 import os
-from collections.abc import Mapping, Sequence
+from collections.abc import Mapping
 from datetime import UTC, datetime
 from pathlib import Path
 from typing import Any
@@ -45,10 +48,14 @@ _PLAIN = (*_SCALARS, np.ndarray, tuple, list, Environment)
 
 _TOLD_APART = {
     "candidates": "candidate environments",
+    "search": "search",
     "family": "reward family",
     "strategy": "strategy",
     "rationality": "rationality",
     "temperature": "temperature",
+    "error": "error",
+    "level": "level",
+    "ties": "manner of breaking ties",
 }
 
 
@@ -134,15 +141,27 @@ class Journal:
 
 
 def setting(
-    candidates: Sequence[Environment], strategy: object, family: object, rationality: str, temperature: float
+    candidates: Mapping[str, Any],
+    strategy: object,
+    family: object,
+    rationality: str,
+    temperature: float,
+    error: float | None = None,
+    level: float | None = None,
+    ties: str = "any",
 ) -> Record:
-    """What identifies a campaign: whatever its decisions depend on, in digests."""
+    """What identifies a campaign: whatever its decisions depend on, in digests.
+
+    ``candidates`` is what :mod:`irl_ident.design.choosing` says of them.
+    """
+    errs = {} if level is None else {"error": error, "level": level, "ties": ties}
     return {
-        "candidates": [env.digest for env in candidates],
+        **candidates,
         "family": {"name": type(family).__name__, "sha256": fingerprint(family)},
         "strategy": {"name": type(strategy).__name__, "sha256": fingerprint(strategy)},
         "rationality": rationality,
         "temperature": temperature,
+        **errs,
     }
 
 
@@ -227,11 +246,11 @@ def _check_setting(path: Path, line: bytes, wanted: Mapping[str, Any]) -> None:
     found = _parsed(path, 1, line)
     if found.get("version") != VERSION:
         raise ValueError(f"{path}, line 1: version is {found.get('version')!r}, this release reads version {VERSION}")
-    for key, value in wanted.items():
-        if found.get(key) != value:
+    for key, words in _TOLD_APART.items():
+        if found.get(key) != wanted.get(key):
             raise ValueError(
-                f"{path}, line 1: is the journal of a campaign with another {_TOLD_APART[key]}: "
-                f"{_difference(found.get(key), value)}"
+                f"{path}, line 1: is the journal of a campaign with another {words}: "
+                f"{_difference(found.get(key), wanted.get(key))}"
             )
 
 
@@ -245,13 +264,21 @@ def _difference(found: Any, wanted: Any) -> str:
         names = str(found.get("name")), str(wanted["name"])
         digests = str(found.get("sha256"))[:12], wanted["sha256"][:12]
         return f"{names[0]} ({digests[0]}) there and {names[1]} ({digests[1]}) here"
+    if isinstance(found, list | dict) or isinstance(wanted, list | dict):
+        return f"{_kind(found)} there and {_kind(wanted)} here"
     return f"{found!r} there and {wanted!r} here"
+
+
+def _kind(setting: Any) -> str:
+    if isinstance(setting, dict):
+        return f"{setting.get('name')} ({str(setting.get('sha256'))[:12]})"
+    return f"a list of {len(setting)}" if isinstance(setting, list) else repr(setting)
 
 
 def _checked_record(path: Path, number: int, line: bytes) -> Record:
     record = _parsed(path, number, line)
     kinds: dict[str, dict[str, type | tuple[type, ...]]] = {
-        "ask": {"step": int, "candidate": int, "environment": str, "scores": list},
+        "ask": {"step": int, "candidate": (int, str), "environment": str, "scores": list},
         "tell": {"step": int, "environment": str, "seen": dict},
     }
     if record.get("kind") not in kinds:

@@ -9,14 +9,18 @@ identified() | budget(10)
 from __future__ import annotations
 
 from abc import ABC, abstractmethod
-from collections.abc import Sequence
-from dataclasses import dataclass
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass, field
 from functools import cached_property
 from typing import TYPE_CHECKING
 
 import numpy as np
+import numpy.typing as npt
 
 from irl_ident.design.behaviour import consistent
+from irl_ident.design.families import EnvironmentFamily
+from irl_ident.design.needed import checked_epsilon, deployed_policy
+from irl_ident.design.regret import RegretBound, regret_bound
 from irl_ident.environment import Environment
 
 if TYPE_CHECKING:
@@ -34,14 +38,18 @@ class State:
     ----------
     ident : IdentifiedSet
         What is known now.
-    candidates : sequence of Environment
+    candidates : sequence of Environment, or EnvironmentFamily
     before : State or None
         Where it stood one observation earlier; None before any evidence.
+    places : mapping of str to sequence of int
+        For digests of environments, their indices in the family: all of a small family, in a larger one those that
+        were asked for.  Not used for a list.
     """
 
     ident: IdentifiedSet
-    candidates: Sequence[Environment]
+    candidates: Sequence[Environment] | EnvironmentFamily
     before: State | None = None
+    places: Mapping[str, Sequence[int]] = field(default_factory=dict)
 
     @property
     def observations(self) -> int:
@@ -63,10 +71,31 @@ class State:
     def _diameters(self) -> dict[str, tuple[float, float]]:
         return {}
 
+    @property
+    def size(self) -> int:
+        """How many candidates there are."""
+        return self.candidates.size if isinstance(self.candidates, EnvironmentFamily) else len(self.candidates)
+
+    def regret(self, env: Environment, policy: npt.ArrayLike | None = None) -> RegretBound:
+        """Certified bounds on the regret in ``env`` of ``policy``, or of the set's own deployed policy; the latter
+        computed once.
+        """
+        if policy is not None:
+            return regret_bound(self.ident, policy, env)
+        if env.digest not in self._regrets:
+            self._regrets[env.digest] = regret_bound(self.ident, deployed_policy(self.ident, env), env)
+        return self._regrets[env.digest]
+
+    @cached_property
+    def _regrets(self) -> dict[str, RegretBound]:
+        return {}
+
     @cached_property
     def untried(self) -> int:
-        """How many candidates were never observed."""
+        """How many candidates were never observed; of a family too large to list, how many indices were not."""
         seen = {env.digest for env, _ in self.ident.evidence}
+        if isinstance(self.candidates, EnvironmentFamily):
+            return self.size - sum(len(self.places.get(digest, ())) for digest in seen)
         return sum(env.digest not in seen for env in self.candidates)
 
     @cached_property
@@ -215,7 +244,7 @@ class exhausted(Rule):
         return state.untried == 0
 
     def reason(self, state: State) -> str:  # noqa: D102
-        return f"all {len(state.candidates)} candidates were tried"
+        return f"all {state.size} candidates were tried"
 
 
 @dataclass(frozen=True, repr=False)
@@ -245,6 +274,45 @@ class diameter_below(Rule):
 
     def __repr__(self) -> str:
         return f"diameter_below({self.epsilon:g}, {self.metric!r})"
+
+
+@dataclass(frozen=True, repr=False, eq=False)
+class regret_below(Rule):
+    """Stop when the certified upper bound on the regret in a named environment is at most ``epsilon``.
+
+    With a set that holds the objective at every time with probability at least ``1 - level``, so does the bound hold at
+    the time at which this rule stops the campaign.
+
+    Parameters
+    ----------
+    epsilon : float
+        Above 0; for optimal agents in units in which no reward exceeds 1, with occupancies that sum to 1.
+    env : Environment
+        Where a policy will be used.
+    policy : array (S, A), optional
+        Which one; when not given, the policy that is optimal for the centre of the set at the time.
+    """
+
+    epsilon: float
+    env: Environment
+    policy: npt.ArrayLike | None = None
+
+    def __post_init__(self) -> None:
+        checked_epsilon(self.epsilon)
+        if not isinstance(self.env, Environment):
+            raise ValueError(f"env: should be an Environment, was {type(self.env).__name__}")
+
+    def met(self, state: State) -> bool:  # noqa: D102
+        return state.observations > 0 and state.regret(self.env, self.policy).upper <= self.epsilon
+
+    def reason(self, state: State) -> str:  # noqa: D102
+        whose = "the centre's policy" if self.policy is None else "the policy"
+        level = getattr(state.ident, "level", None)
+        sure = "" if level is None else f", with probability at least {1 - level:g} at whatever time this stops"
+        return f"regret of {whose} at most {state.regret(self.env, self.policy).upper:.3g}{sure}"
+
+    def __repr__(self) -> str:
+        return f"regret_below({self.epsilon:g}, {self.env!r})"
 
 
 def _check_count(argument: str, value: int) -> None:

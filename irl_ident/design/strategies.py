@@ -5,10 +5,41 @@ the better.  It remembers nothing.  Whatever it needs to know of the past is in 
 random numbers come from ``SeedSequence(seed, spawn_key=(number of observations so far,))``, so that the same set
 always gets the same scores.
 
-Greedy, Oracle and Exhaustive look at a *pool* of objectives that are still consistent: the given ``hypotheses``, or a
-sample of the identified set.  The sample is the one that was drawn before any evidence, cut to what is left, as long
-as at least ``FEWEST`` are left; it is planned once an environment.  When fewer are, a fresh sample is drawn from the
-identified set.
+Most look at a *pool* of objectives that are still consistent: the given ``hypotheses``, or a sample of the identified
+set.  The sample is the one that was drawn before any evidence, cut to what is left, as long as at least ``FEWEST`` are
+left; it is planned once an environment.  When fewer are, a fresh sample is drawn from the identified set.  An *answer*
+is what a candidate would show: the members of the pool that behave alike there give the same one
+(:mod:`irl_ident.design.behaviour`).
+
+======================================  ==============================================================================
+what a candidate is chosen for          strategies
+======================================  ==============================================================================
+nothing                                 :class:`Random`, :class:`RoundRobin`, :class:`Fixed`
+how answers part the pool               :class:`Greedy`, :class:`Exhaustive`, :class:`Oracle`,
+                                        :mod:`~irl_ident.design.partitions`
+how far apart the rest can be           :mod:`~irl_ident.design.geometry`
+how well choices tell the parameters    :mod:`~irl_ident.design.fisher`, soft agents only
+what not knowing costs                  :mod:`~irl_ident.design.regret`, :mod:`~irl_ident.design.deployment`
+======================================  ==============================================================================
+
+One's own strategy is any object with that one method.  This one tries first where the identified set's centre would
+visit most states:
+
+>>> import irl_ident as ii
+>>> @dataclass(frozen=True)
+... class WidestWalk:
+...     seed: int = 0
+...
+...     def score(self, ident, candidates):
+...         agent = ii.agents.Optimal(ident.family, ident.center())
+...         visits = [ii.planning.occupancy(env, agent.policy(env)).sum(axis=1) for env in candidates]
+...         return np.array([(visited > 0.01 * visited.max()).mean() for visited in visits])
+>>> stay, go = np.eye(3), np.roll(np.eye(3), 1, axis=1)
+>>> start = [1.0, 0.0, 0.0]
+>>> candidates = [ii.Environment([stay, stay], 0.9, start), ii.Environment([go, go], 0.9, start)]
+>>> campaign = ii.design.Campaign(candidates, WidestWalk(), ii.rewards.StateRewards(3))
+>>> campaign.candidates.index(campaign.ask())
+1
 """
 
 from __future__ import annotations
@@ -19,6 +50,7 @@ from collections.abc import Sequence
 from dataclasses import dataclass, field
 from functools import lru_cache
 from typing import TYPE_CHECKING, Any, Protocol
+from weakref import WeakKeyDictionary
 
 import numpy as np
 
@@ -79,6 +111,49 @@ class Random:
         return drawn - times_seen(ident, given)
 
 
+@dataclass(frozen=True)
+class Fixed:
+    """Candidates in a given order, again from its beginning when it is done.
+
+    Parameters
+    ----------
+    order : sequence of int
+        Positions among the candidates; the same one may stand there more than once.  Others come last.
+    """
+
+    order: Sequence[int]
+
+    def __post_init__(self) -> None:
+        given = tuple(self.order)
+        for place, position in enumerate(given):
+            if not isinstance(position, int | np.integer) or position < 0:
+                raise ValueError(f"order[{place}]: was {position!r}, should be a position among the candidates")
+        if not given:
+            raise ValueError("order: is empty, should hold at least one position")
+        object.__setattr__(self, "order", tuple(int(position) for position in given))
+
+    def score(self, ident: IdentifiedSet, candidates: Sequence[Environment]) -> Array:
+        """Minus the number of observations that come before each candidate's next turn, (C,).
+
+        Raises
+        ------
+        ValueError
+            When the order names a position that there is not.
+        """
+        given = checked_candidates(candidates)
+        if max(self.order) >= len(given):
+            raise ValueError(f"order: names candidate {max(self.order)}, there are {len(given)}")
+        turns: dict[int, list[int]] = {}
+        for turn, position in enumerate(self.order):
+            turns.setdefault(position, []).append(turn)
+        seen = times_seen(ident, given).astype(int)
+        scores = np.full(len(given), -np.inf)
+        for position, mine in turns.items():
+            rounds, step = divmod(int(seen[position]), len(mine))
+            scores[position] = -(rounds * len(self.order) + mine[step])
+        return np.where(np.isfinite(scores), scores, scores[np.isfinite(scores)].min() - 1 - seen)
+
+
 @dataclass(frozen=True, eq=False)
 class PoolStrategy(ABC):
     """A strategy that looks at a pool of objectives that are still consistent.
@@ -128,26 +203,57 @@ class PoolStrategy(ABC):
             kept = consistent(ident, first)
             if kept.sum() >= min(FEWEST, self.samples):
                 return first, kept
-        fresh = ident.sample(self.samples, seed=int(seeds(self.seed, ident).generate_state(1)[0]))
+        fresh = fresh_sample(ident, self.samples, self.seed)
         return fresh, np.ones(len(fresh), dtype=bool)
+
+    @abstractmethod
+    def score(self, ident: IdentifiedSet, candidates: Sequence[Environment]) -> Array:
+        """The score of each candidate, (C,)."""
+
+
+@dataclass(frozen=True, eq=False)
+class Answers:
+    """What every objective of a pool would show in every candidate.
+
+    Attributes
+    ----------
+    thetas : array (N, d)
+    weights : array (N,)
+        Shares that sum to 1; 0 for objectives that are no longer consistent.
+    labels : int array (C, N)
+        Number of the answer, see :func:`irl_ident.design.behaviour_labels`.
+    """
+
+    thetas: Array
+    weights: Array
+    labels: Labels
+
+
+@dataclass(frozen=True, eq=False)
+class AnswerStrategy(PoolStrategy):
+    """A strategy that looks at the answers that candidates would draw from a pool; parameters as for
+    :class:`PoolStrategy`.
+    """
 
     def score(self, ident: IdentifiedSet, candidates: Sequence[Environment]) -> Array:
         """The score of each candidate, (C,)."""
         given = checked_candidates(candidates)
+        return self._score(ident, given, self.answers(ident, given))
+
+    def answers(self, ident: IdentifiedSet, candidates: Sequence[Environment]) -> Answers:
+        """The answers of the pool in each candidate."""
         thetas, kept = self.pool(ident)
         labels = behaviour_labels(
-            given, ident.family, thetas, ident.rationality, temperature_of(ident), resolution=self.resolution
+            candidates, ident.family, thetas, ident.rationality, temperature_of(ident), resolution=self.resolution
         )
-        return self._score(ident, given, labels, kept / kept.sum())
+        return Answers(thetas, kept / kept.sum(), labels)
 
     @abstractmethod
-    def _score(
-        self, ident: IdentifiedSet, candidates: Sequence[Environment], labels: Labels, weights: Array
-    ) -> Array: ...
+    def _score(self, ident: IdentifiedSet, candidates: Sequence[Environment], answers: Answers) -> Array: ...
 
 
 @dataclass(frozen=True, eq=False)
-class Greedy(PoolStrategy):
+class Greedy(AnswerStrategy):
     """The candidate that is expected to rule out most (Golovin & Krause 2011; within 1 - 1/e of the best policy).
 
     ``score = 1 - sum over classes of equal behaviour of (share of the class in the pool)^2``: the chance that two
@@ -157,12 +263,12 @@ class Greedy(PoolStrategy):
     ``1 - 1 / samples``, and only a ``resolution`` as coarse as the data makes them differ.
     """
 
-    def _score(self, ident: IdentifiedSet, candidates: Sequence[Environment], labels: Labels, weights: Array) -> Array:
-        return elimination_scores(labels, weights)
+    def _score(self, ident: IdentifiedSet, candidates: Sequence[Environment], answers: Answers) -> Array:
+        return elimination_scores(answers.labels, answers.weights)
 
 
 @dataclass(frozen=True, eq=False)
-class Exhaustive(PoolStrategy):
+class Exhaustive(AnswerStrategy):
     """The first environment of the best adaptive plan of ``depth`` experiments in all, by enumeration; small classes
     only.
 
@@ -182,12 +288,12 @@ class Exhaustive(PoolStrategy):
         if self.depth != int(self.depth) or self.depth < 1:
             raise ValueError(f"depth: was {self.depth!r}, should be a whole number of at least 1")
 
-    def _score(self, ident: IdentifiedSet, candidates: Sequence[Environment], labels: Labels, weights: Array) -> Array:
-        return adaptive_scores(labels, max(1, self.depth - len(ident.evidence)), weights)
+    def _score(self, ident: IdentifiedSet, candidates: Sequence[Environment], answers: Answers) -> Array:
+        return adaptive_scores(answers.labels, max(1, self.depth - len(ident.evidence)), answers.weights)
 
 
 @dataclass(frozen=True, eq=False)
-class Oracle(PoolStrategy):
+class Oracle(AnswerStrategy):
     """Knows the truth: the candidate in which the truth rules out most of the pool.  For comparison only.
 
     Parameters
@@ -200,13 +306,12 @@ class Oracle(PoolStrategy):
 
     truth: Any = field(kw_only=True)
 
-    def _score(self, ident: IdentifiedSet, candidates: Sequence[Environment], labels: Labels, weights: Array) -> Array:
-        thetas, _ = self.pool(ident)
+    def _score(self, ident: IdentifiedSet, candidates: Sequence[Environment], answers: Answers) -> Array:
         scores = np.zeros(len(candidates))
         for place, env in enumerate(candidates):
             shape = (env, ident.family)
-            seen = signatures(*shape, thetas, ident.rationality, temperature_of(ident), self.resolution)
-            scores[place] = weights[(seen != self._truth(ident, env)).any(axis=1)].sum()
+            seen = signatures(*shape, answers.thetas, ident.rationality, temperature_of(ident), self.resolution)
+            scores[place] = answers.weights[(seen != self._truth(ident, env)).any(axis=1)].sum()
         return scores
 
     def _truth(self, ident: IdentifiedSet, env: Environment) -> Any:
@@ -214,6 +319,19 @@ class Oracle(PoolStrategy):
             return signature(np.asarray(self.truth.policy(env)), ident.rationality, self.resolution)
         theta = ident.family.checked(self.truth)[None]
         return signatures(env, ident.family, theta, ident.rationality, temperature_of(ident), self.resolution)[0]
+
+
+_fresh: WeakKeyDictionary[IdentifiedSet, dict[tuple[int, int], Array]] = WeakKeyDictionary()
+
+
+def fresh_sample(ident: IdentifiedSet, n: int, seed: int) -> Array:
+    """``n`` members of the identified set, (n, d); drawn once a decision."""
+    drawn = _fresh.setdefault(ident, {})
+    if (n, seed) not in drawn:
+        members = ident.sample(n, seed=int(seeds(seed, ident).generate_state(1)[0]))
+        members.setflags(write=False)
+        drawn[n, seed] = members
+    return drawn[n, seed]
 
 
 def prior_sample(ident: IdentifiedSet, n: int, seed: int) -> Array:

@@ -11,6 +11,7 @@ import numpy as np
 import numpy.typing as npt
 
 from irl_ident.design.behaviour import consistent
+from irl_ident.design.search import Searched
 from irl_ident.design.stopping import State
 from irl_ident.design.strategies import prior_sample
 from irl_ident.environment import Array, Environment
@@ -37,6 +38,9 @@ COLUMNS = {
 }
 """The columns of the table and their types."""
 
+SEARCHED = {"price": "float64", "scored": "Int64", "exhaustive": "boolean"}
+"""Further columns where a family is searched."""
+
 
 @dataclass(frozen=True, eq=False)
 class Question:
@@ -45,13 +49,19 @@ class Question:
     Attributes
     ----------
     candidate : int
-        Position among the candidates.
+        Position among the candidates, or index in the family.
     scores : array (C,)
-        What the strategy gave to each.
+        What the strategy gave to each; of a family, to the one found alone, (1,).
+    environment : Environment
+        What was asked for.
+    searched : Searched or None
+        Where a family was searched; None for a list, which is scored whole.
     """
 
     candidate: int
     scores: Array
+    environment: Environment
+    searched: Searched | None = None
 
 
 @dataclass(frozen=True, eq=False)
@@ -65,7 +75,7 @@ class Decision:
     env : Environment
         Where the observation was made, whatever had been asked.
     candidate : int
-        Its position among the candidates; -1 when it is not among them.
+        Its position among the candidates, or its index in the family; -1 when it is not known to be among them.
     state : State
         After the observation.
     """
@@ -78,8 +88,11 @@ class Decision:
     @property
     def score(self) -> float:
         """The score of ``env`` when the question was asked; NaN without one."""
-        asked = self.question is not None and self.candidate >= 0
-        return float(self.question.scores[self.candidate]) if self.question is not None and asked else float("nan")
+        if self.question is None or self.candidate < 0:
+            return float("nan")
+        if self.question.searched is not None:
+            return self.question.searched.score if self.candidate == self.question.candidate else float("nan")
+        return float(self.question.scores[self.candidate])
 
 
 class Table:
@@ -93,12 +106,19 @@ class Table:
         Objectives to count; ``REFERENCE`` draws from ``anything`` when None.
     metric : str
         Of the diameters.
+    family_size : int or None
+        How many environments the family has that is searched; None for a list.
     """
 
-    def __init__(self, anything: IdentifiedSet, reference: Array | None, metric: Metric) -> None:
+    def __init__(
+        self, anything: IdentifiedSet, reference: Array | None, metric: Metric, family_size: int | None = None
+    ) -> None:
         self._anything = anything
         self._given = reference
         self._metric: Metric = metric
+        self._columns = COLUMNS if family_size is None else COLUMNS | SEARCHED
+        if family_size is not None and family_size > np.iinfo(np.int64).max:
+            self._columns = self._columns | {"environment": "object", "asked": "object"}
         self._rows: list[dict[str, Any]] = []
         self._left: list[npt.NDArray[np.intp]] = []
 
@@ -113,14 +133,16 @@ class Table:
 
         for decision in decisions[len(self._rows) :]:
             self._rows.append(self._row(decision, reason(decision.state)))
-        return pd.DataFrame(self._rows, columns=list(COLUMNS)).astype(COLUMNS)
+        return pd.DataFrame(self._rows, columns=list(self._columns)).astype(self._columns)
 
     def _row(self, decision: Decision, reason: str) -> dict[str, Any]:
         ident = decision.state.ident
         empty = ident.conflict is not None
         lower, upper = (np.nan, np.nan) if empty else decision.state.diameter(self._metric)
         self._left.append(self._still_left(ident))
-        return {
+        searched = None if decision.question is None else decision.question.searched
+        found = {} if searched is None else {name: getattr(searched, name) for name in SEARCHED}
+        return found | {
             "step": len(self._rows) + 1,
             "environment": decision.candidate,
             "digest": decision.env.digest[:12],

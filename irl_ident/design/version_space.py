@@ -59,12 +59,20 @@ def elimination_scores(labels: npt.ArrayLike, weights: npt.ArrayLike | None = No
     >>> elimination_scores([[0, 0, 0, 0], [0, 0, 1, 1], [0, 1, 2, 3]])
     array([0.  , 0.5 , 0.75])
     """
+    return np.asarray(1 - np.square(class_shares(labels, weights)).sum(axis=1))
+
+
+def class_shares(labels: npt.ArrayLike, weights: npt.ArrayLike | None = None) -> Array:
+    """The share of the objectives in each class of each environment, (C, K), K the largest number of classes.
+
+    Rows sum to 1; ``labels`` and ``weights`` as for :func:`elimination_scores`.
+    """
     given = checked_labels(labels)
     shares = checked_weights(weights, given.shape[1])
     width = int(given.max()) + 1
     cells = given + width * np.arange(len(given))[:, None]
     masses = np.bincount(cells.ravel(), np.tile(shares, len(given)), len(given) * width)
-    return np.asarray(1 - np.square(masses.reshape(len(given), width)).sum(axis=1))
+    return np.asarray(masses, dtype=float).reshape(len(given), width)
 
 
 def consistent_with(labels: npt.ArrayLike, truth: int, chosen: Sequence[int]) -> Mask:

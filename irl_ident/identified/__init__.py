@@ -15,6 +15,7 @@ from irl_ident import evidence as evidence_room
 from irl_ident.environment import Environment
 from irl_ident.identified.ambiguity import name_directions
 from irl_ident.identified.base import (
+    Assumed,
     Conflict,
     ContradictoryEvidence,
     IdentifiedSet,
@@ -23,6 +24,9 @@ from irl_ident.identified.base import (
     Rationality,
     checked_environments,
 )
+from irl_ident.identified.confidence import Ties, checked_share
+from irl_ident.identified.confidence_noisy import NoisySet
+from irl_ident.identified.confidence_soft import SoftConfidenceSet
 from irl_ident.identified.observed import System
 from irl_ident.identified.optimal import OptimalSet
 from irl_ident.identified.report import Ambiguity, Report, Verdict
@@ -33,14 +37,17 @@ from irl_ident.rewards import RewardFamily
 
 __all__ = [
     "Ambiguity",
+    "Assumed",
     "Conflict",
     "ContradictoryEvidence",
     "IdentifiedSet",
     "Metric",
+    "NoisySet",
     "NotIdentified",
     "OptimalSet",
     "Rationality",
     "Report",
+    "SoftConfidenceSet",
     "SoftSet",
     "Verdict",
     "anything",
@@ -52,9 +59,12 @@ __all__ = [
 def identify(
     evidence: Sequence[tuple[Environment, Any]],
     family: RewardFamily,
-    rationality: Rationality = "optimal",
+    rationality: Assumed = "optimal",
     *,
     temperature: float = 1.0,
+    error: float | None = None,
+    level: float | None = None,
+    ties: Ties = "any",
 ) -> IdentifiedSet:
     """All rewards of a family that are consistent with the evidence.
 
@@ -64,21 +74,30 @@ def identify(
         At least one; see :mod:`irl_ident.evidence` for the kinds of observation.
     family : RewardFamily
         On the states and actions of every environment.
-    rationality : {"optimal", "soft"}
-        How the agent turns its objective into behaviour: optimal, or maximum causal entropy.
+    rationality : {"optimal", "soft", "noisy"}
+        How the agent turns its objective into behaviour: optimal, maximum causal entropy, or optimal with errors.
     temperature : float
-        Of the soft-optimal agent, positive; not used for an optimal one.
+        Of the soft-optimal agent, positive; not used for others.
+    error : float, optional
+        In [0, 1).  For "noisy": the agent takes a random action instead with at most this probability
+        (:mod:`irl_ident.identified.confidence`).  For "soft" with a level: a random action was recorded instead with
+        just this probability; 0 when not given.
+    level : float, optional
+        In (0, 1).  For "noisy" (needed) and "soft": the set holds the objective at every time with probability at
+        least ``1 - level``.  Without it a soft agent's set is that of the behaviour as if it were known exactly.
+    ties : {"any", "even"}
+        For "noisy": how the agent chooses among optimal actions.
 
     Returns
     -------
-    OptimalSet or SoftSet
-        Computed when asked.  Gauge: ``|theta|_inf <= 1`` for optimal agents; none for soft ones.
+    OptimalSet, NoisySet, SoftSet or SoftConfidenceSet
+        Computed when asked.  Gauge: ``|theta|_inf <= 1`` for optimal and noisy agents; none for soft ones.
 
     Raises
     ------
     ValueError
-        For empty or malformed evidence, another rationality, or simulators, which have no table of transitions:
-        :func:`irl_ident.simulators.identify_simulator` is for those.
+        For empty or malformed evidence, another rationality, an error or level that it needs or has no use for, or
+        simulators, which have no table of transitions: :func:`irl_ident.simulators.identify_simulator` is for those.
 
     Examples
     --------
@@ -111,12 +130,20 @@ def identify(
     """
     _refuse_simulators(evidence)
     pairs = tuple(evidence_room.checked(evidence))
-    return _made(pairs, family, rationality, temperature)
+    return _made(pairs, family, rationality, temperature, error, level, ties)
 
 
-def anything(family: RewardFamily, rationality: Rationality = "optimal", *, temperature: float = 1.0) -> IdentifiedSet:
-    """The identified set before any evidence: every reward of the family."""
-    return _made((), family, rationality, temperature)
+def anything(
+    family: RewardFamily,
+    rationality: Assumed = "optimal",
+    *,
+    temperature: float = 1.0,
+    error: float | None = None,
+    level: float | None = None,
+    ties: Ties = "any",
+) -> IdentifiedSet:
+    """The identified set before any evidence: every reward of the family.  Parameters as for :func:`identify`."""
+    return _made((), family, rationality, temperature, error, level, ties)
 
 
 def assess(
@@ -191,11 +218,28 @@ def assess(
 
 
 def _made(
-    pairs: tuple[tuple[Environment, Any], ...], family: RewardFamily, rationality: Rationality, temperature: float
+    pairs: tuple[tuple[Environment, Any], ...],
+    family: RewardFamily,
+    rationality: Assumed,
+    temperature: float,
+    error: float | None,
+    level: float | None,
+    ties: Ties,
 ) -> IdentifiedSet:
-    _check_rationality(rationality, temperature)
-    for env, _ in pairs:
+    _check_rationality(rationality, temperature, get_args(Assumed))
+    for env in {env.digest: env for env, _ in pairs}.values():
         family.matrix(env)
+    if rationality == "noisy":
+        return NoisySet(family, pairs, **_checked_errors(error, level, ties))
+    if rationality == "soft" and level is not None:
+        share, record = checked_share("level", level), checked_share("error", error or 0.0, "at least")
+        return SoftConfidenceSet(family, pairs, float(temperature), record, share)
+    for name, value in (("error", error), ("level", level)):
+        if value is not None:
+            needed = " without a level" if rationality == "soft" else ""
+            raise ValueError(
+                f"{name}: was {value!r}, is not used for rationality {rationality!r}{needed}; leave it out"
+            )
     if rationality == "optimal":
         return OptimalSet(family, pairs)
     return SoftSet(family, pairs, float(temperature))
@@ -206,7 +250,11 @@ def _refuse_simulators(evidence: object) -> None:
     listed = evidence if isinstance(evidence, list | tuple) else [evidence]
     for place, given in enumerate(listed):
         world = given[0] if isinstance(given, list | tuple) and given else given
-        if isinstance(world, str) or hasattr(world, "step") or hasattr(world, "environment"):
+        if (
+            isinstance(world, str)
+            or hasattr(world, "step")
+            or (hasattr(world, "environment") and hasattr(world, "features"))
+        ):
             raise ValueError(
                 f"evidence[{place}]: {world!s:.60} has no table of transitions, with which identify compares all "
                 "policies; irl_ident.simulators.identify_simulator compares with policies that were tried, and "
@@ -214,9 +262,21 @@ def _refuse_simulators(evidence: object) -> None:
             )
 
 
-def _check_rationality(rationality: str, temperature: float) -> None:
-    if rationality not in get_args(Rationality):
-        raise ValueError(f"rationality: was {rationality!r}, should be one of {', '.join(get_args(Rationality))}")
+def _checked_errors(error: float | None, level: float | None, ties: Ties) -> dict[str, Any]:
+    if error is None or level is None:
+        missing = "error" if error is None else "level"
+        raise ValueError(
+            f"{missing}: is needed for rationality 'noisy', as in identify(evidence, family, 'noisy', error=0.1, "
+            "level=0.05)"
+        )
+    if ties not in get_args(Ties):
+        raise ValueError(f'ties: was {ties!r}, should be "any" or "even"')
+    return {"error": checked_share("error", error, "at least"), "level": checked_share("level", level), "ties": ties}
+
+
+def _check_rationality(rationality: str, temperature: float, known: tuple[str, ...] = get_args(Rationality)) -> None:
+    if rationality not in known:
+        raise ValueError(f"rationality: was {rationality!r}, should be one of {', '.join(known)}")
     if not (np.isfinite(temperature) and temperature > 0):
         raise ValueError(f"temperature: was {temperature!r}, should be finite and positive")
 

@@ -15,6 +15,11 @@ from irl_ident.identified.report import Ambiguity, Report
 from irl_ident.rewards import RewardFamily
 
 Rationality = Literal["optimal", "soft"]
+"""How the members of a set plan."""
+
+Assumed = Literal["optimal", "soft", "noisy"]
+"""What can be assumed of the agent behind the evidence: that it behaves as it plans, or plans optimally and errs."""
+
 Metric = Literal["canonical", "linf", "l2"]
 
 

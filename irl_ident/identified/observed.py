@@ -67,7 +67,7 @@ def systems(evidence: Sequence[tuple[Environment, Any]], family: RewardFamily) -
     for place, (env, observation) in enumerate(evidence):
         seen = evidence_room.shown(env, observation)
         features = family.matrix(env)
-        shown = _with_twins(env, features, seen.shown & seen.observed[:, None])
+        shown = with_twins(env, features, seen.shown & seen.observed[:, None])
         strict = ~shown & seen.observed[:, None] if seen.complete else np.zeros_like(shown)
         new = System(env, features, shown, seen.observed.copy(), strict, (place,))
         old = found.get(env.digest)
@@ -85,7 +85,7 @@ def _merged(old: System, new: System) -> System:
     )
 
 
-def _with_twins(env: Environment, features: sparse.csr_array, shown: Mask) -> Mask:
+def with_twins(env: Environment, features: sparse.csr_array, shown: Mask) -> Mask:
     """Mark also actions that are the same as a shown one, in successors and features, and all where all are."""
     rows = sparse.csr_array(sparse.hstack([env.transitions, features], format="csr"))
     rows.sort_indices()

@@ -251,10 +251,18 @@ class OptimalSet(IdentifiedSet):
             gap=hull.gap,
             second_principal_angle=second_angle(self.environments),
             ambiguities=found,
-            assumptions=assumptions(_manner(self.systems), self.family, self.environments),
+            assumptions=assumptions(self._manner(), self.family, self.environments),
             reasons=self._reasons(found),
             next_step=next_step(found, self.conflict),
         )
+
+    def _manner(self) -> str:
+        if not self.systems:
+            return "optimal agent; nothing was observed"
+        seen = sum(int(system.observed.sum()) for system in self.systems)
+        every = all((system.strict | system.shown)[system.observed].all() for system in self.systems)
+        shows = "all optimal actions" if every else "some optimal actions"
+        return f"optimal agent, planning without error; {shows} were shown in {seen} states"
 
     def _verdict(self, dimension: int, found: Sequence[Ambiguity]) -> Verdict:
         if self.conflict is not None:
@@ -298,12 +306,3 @@ def _closed(system: System) -> bool:
     """Whether the shown actions stay in observed states."""
     rows = system.env.transitions[system.shown.ravel()]
     return bool(system.known[rows.indices].all())
-
-
-def _manner(found: Sequence[System]) -> str:
-    if not found:
-        return "optimal agent; nothing was observed"
-    seen = sum(int(system.observed.sum()) for system in found)
-    every = all((system.strict | system.shown)[system.observed].all() for system in found)
-    shows = "all optimal actions" if every else "some optimal actions"
-    return f"optimal agent, planning without error; {shows} were shown in {seen} states"

@@ -16,7 +16,7 @@ import numpy.typing as npt
 from scipy import sparse
 
 from irl_ident.environment import Array, Environment, Mask
-from irl_ident.planning.bounds import Lengths, lengths, rounding
+from irl_ident.planning.bounds import Lengths, lengths, roundings
 from irl_ident.planning.checks import finite, positive
 from irl_ident.planning.krylov import bicgstab
 from irl_ident.planning.layers import backward, layers
@@ -121,7 +121,7 @@ def _improved(env: Environment, rewards: Array, start: Array, goal: Array, evalu
         q = r + (env.continuation @ values.T).T.reshape(r.shape)
         best = q.argmax(axis=2)
         top = _picked(q, best)
-        noise = np.array([2 * rounding(env, one, value) for one, value in zip(r, values, strict=True)])
+        noise = 2 * roundings(env, r, values)
         size = np.abs(top - values).max(axis=1)
         switch = (chosen < 0) | (top - _picked(q, np.maximum(chosen, 0)) > noise[:, None])
         done = (size <= np.maximum(goal[live], noise)) | ~switch.any(axis=1)

@@ -55,9 +55,14 @@ def lengths(env: Environment) -> Lengths:
 
 def rounding(env: Environment, reward: Array, values: Array) -> float:
     """How far rounding may have moved ``T V - V`` for these rewards and values."""
+    return float(roundings(env, reward[None], values[None])[0])
+
+
+def roundings(env: Environment, rewards: Array, values: Array) -> Array:
+    """The same for each of M rewards (M, S, A) and values (M, S), (M,)."""
     entries = int(np.diff(env.continuation.indptr).max())
-    size = float(np.abs(reward).max()) + 2 * float(np.abs(values).max())
-    return (entries + 4) * np.finfo(float).eps * size
+    size = np.abs(rewards).max(axis=(1, 2)) + 2 * np.abs(values).max(axis=1)
+    return np.asarray((entries + 4) * np.finfo(float).eps * size)
 
 
 def _measured(env: Environment) -> Lengths:
