@@ -29,9 +29,10 @@ from scipy import sparse
 
 from irl_ident import planning
 from irl_ident.design.behaviour import BATCH, RESOLUTION
-from irl_ident.design.regret import best_returns, normaliser, remembered_returns
+from irl_ident.design.regret import best_returns, remembered_returns
 from irl_ident.design.strategies import Answers, AnswerStrategy
 from irl_ident.environment import Array, Environment
+from irl_ident.identified.advantages import normaliser
 from irl_ident.rewards import RewardFamily
 
 if TYPE_CHECKING:

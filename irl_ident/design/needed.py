@@ -23,9 +23,10 @@ import numpy as np
 import numpy.typing as npt
 
 from irl_ident import planning
-from irl_ident.design.regret import RegretBound, _reachable, _supports, advantage_rows, normaliser, regret_bound
+from irl_ident.design.regret import RegretBound, regret_bound
 from irl_ident.design.strategies import checked_candidates
 from irl_ident.environment import Array, Environment, Mask
+from irl_ident.identified.advantages import advantage_rows, normaliser
 from irl_ident.planning.checks import policy_on
 from irl_ident.planning.soft_batch import soft_batch
 
@@ -167,8 +168,8 @@ def still_needed(
     pi = policy_on(env, deployed_policy(ident, env) if policy is None else policy)
     bound = regret_bound(ident, pi, env)
     rows = advantage_rows(ident.family, pi, env)
-    asked = np.flatnonzero(np.repeat(_reachable(env), env.n_actions) & (np.abs(rows).max(axis=1) > 0))
-    found = list(zip(asked, _supports(ident, rows[asked]), strict=True))
+    asked = np.flatnonzero(np.repeat(env.reachable, env.n_actions) & (np.abs(rows).max(axis=1) > 0))
+    found = list(zip(asked, ident.supports(rows[asked]), strict=True))
     largest = np.zeros(pi.size)
     for row, (upper, _) in found:
         largest[row] = upper
@@ -226,5 +227,5 @@ def _speaking(ident: IdentifiedSet, candidates: Sequence[Environment], thetas: A
         else:
             best = planning.optimal_actions(planning.optimal_batch(env, rewards))
             differs = (best[1:] != best[0]).any(axis=2)
-        told[:, place] = (differs & _reachable(env)).any(axis=1)
+        told[:, place] = (differs & env.reachable).any(axis=1)
     return told

@@ -25,24 +25,21 @@ another.  Small sets of optimal agents are therefore bounded a second time, by v
 
 from __future__ import annotations
 
-from collections.abc import Iterator, Sequence
+from collections.abc import Sequence
 from dataclasses import dataclass, field
 from functools import lru_cache
 from typing import TYPE_CHECKING
 
 import numpy as np
 import numpy.typing as npt
-from scipy import sparse
-from scipy.sparse import csgraph
 
 from irl_ident import planning
 from irl_ident.design.behaviour import BATCH, digest
 from irl_ident.design.relaxation import ENTRIES, carried_values
 from irl_ident.design.strategies import PoolStrategy, checked_candidates
 from irl_ident.environment import Array, Environment, Mask
-from irl_ident.identified.confidence_soft import SoftConfidenceSet
+from irl_ident.identified.advantages import normaliser, rows_over, value_map
 from irl_ident.identified.optimal import OptimalSet
-from irl_ident.identified.support import supports
 from irl_ident.planning.checks import policy_on
 from irl_ident.rewards import RewardFamily
 
@@ -123,12 +120,12 @@ def regret_bound(
     >>> round(bound.lower, 6), round(bound.upper, 6)
     (2.0, 2.0)
     """
-    pi, reachable = policy_on(env, policy), _reachable(env)
-    values = _value_map(ident.family, pi, env)
-    advantages = _rows(ident.family, values, env)
+    pi, reachable = policy_on(env, policy), env.reachable
+    values = value_map(ident.family, pi, env)
+    advantages = rows_over(ident.family, values, env)
     upper, members, q = at_most(ident, values, pi, env, reachable)
     if q is not None:
-        members.append(next(_supports(ident, _gain(advantages, env, q)[None]))[1])
+        members.append(next(ident.supports(_gain(advantages, env, q)[None]))[1])
     lower, witness = _climbed(ident, advantages, env, pi, np.array(members))
     if isinstance(ident, OptimalSet) and upper - lower > ENOUGH * upper:
         carried = carried_values(ident, pi, env, reachable, entries)
@@ -141,13 +138,13 @@ def at_most(
     ident: IdentifiedSet, values: Array, policy: Array, env: Environment, reachable: Mask
 ) -> tuple[float, list[Array], Array | None]:
     """The upper bound for a value map W (S, d), the centre and the members that were met, and Q of the reward u."""
-    rows = _rows(ident.family, values, env)
+    rows = rows_over(ident.family, values, env)
     rest = env.initial @ values - ident.family.matrix(env).T @ planning.occupancy(env, policy).ravel()
     largest, members = np.zeros(policy.size), [ident.center()]
     asked = np.flatnonzero(np.repeat(reachable, env.n_actions) & (np.abs(rows).max(axis=1) > 0))
     different, place = np.unique(rows[asked], axis=0, return_inverse=True)
     found = np.zeros(len(different))
-    for i, (value, theta) in enumerate(_supports(ident, different)):
+    for i, (value, theta) in enumerate(ident.supports(different)):
         found[i] = value
         members.append(theta)
     largest[asked] = found[place.reshape(-1)]
@@ -156,13 +153,8 @@ def at_most(
     plan = planning.optimal(env, largest.reshape(policy.shape))
     total = float(env.initial @ plan.values + plan.error_bound)
     if np.abs(rest).max() > ROUNDING * np.abs(values).max():
-        total += next(_supports(ident, rest[None]))[0]
+        total += next(ident.supports(rest[None]))[0]
     return normaliser(env) * total, members, plan.q
-
-
-def advantage_rows(family: RewardFamily, policy: Array, env: Environment) -> Array:
-    """The map from theta to the advantages of ``policy`` (S, A) in ``env``, (S * A, d)."""
-    return _rows(family, _value_map(family, policy, env), env)
 
 
 def best_returns(env: Environment, family: RewardFamily, thetas: npt.ArrayLike) -> Array:
@@ -198,17 +190,6 @@ class MaximinRegret(PoolStrategy):
         return np.maximum(scores, 0.0)
 
 
-def _value_map(family: RewardFamily, policy: Array, env: Environment) -> Array:
-    """The map from theta to the values of ``policy`` (S, A), (S, d)."""
-    paid = policy[:, :, None] * family.matrix(env).toarray().reshape(*policy.shape, -1)
-    return planning.policy_system(env, policy).solve(paid.sum(axis=1))
-
-
-def _rows(family: RewardFamily, values: Array, env: Environment) -> Array:
-    """``Phi - B W`` for a value map W (S, d), (S * A, d): advantages where W is that of a policy."""
-    return np.asarray(family.matrix(env).toarray() - env.shaping @ values)
-
-
 def _climbed(
     ident: IdentifiedSet, advantages: Array, env: Environment, policy: Array, members: Array
 ) -> tuple[float, Array]:
@@ -228,7 +209,7 @@ def _climbed(
             if gain.tobytes() in met:
                 break
             met.add(gain.tobytes())
-            _, theta = next(_supports(ident, gain[None]))
+            _, theta = next(ident.supports(gain[None]))
             higher, gain = _regret(ident.family, advantages, env, theta)
     return max(lower, 0.0), witness
 
@@ -248,40 +229,6 @@ def _gain(advantages: Array, env: Environment, q: Array) -> Array:
 def _returns(family: RewardFamily, policy: Array, env: Environment, thetas: Array) -> Array:
     """``mu . V_pi`` under each of ``thetas`` (N, d), (N,)."""
     return np.asarray(thetas @ (family.matrix(env).T @ planning.occupancy(env, policy).ravel()))
-
-
-def _supports(ident: IdentifiedSet, directions: Array) -> Iterator[tuple[float, Array]]:
-    """Certified upper bounds of support functions, and members that come near them."""
-    if isinstance(ident, OptimalSet):
-        for found in supports(ident.cone, directions):
-            yield found.upper, found.theta
-        return
-    for direction in directions:
-        if isinstance(ident, SoftConfidenceSet):
-            extreme = ident.certified_support(direction)
-            upper, value, theta = extreme.upper, extreme.lower, extreme.theta
-        else:
-            value, theta = ident.support(direction)
-            upper = value
-        yield upper, theta if np.isfinite(value) else ident.center() + theta / np.abs(theta).max()
-
-
-def _reachable(env: Environment) -> Mask:
-    """States that some policy reaches from ``env.initial``, (S,)."""
-    moves = env.continuation.tocoo()
-    shape = (env.n_states + 1, env.n_states + 1)
-    start = np.flatnonzero(env.initial)
-    origins = np.concatenate([moves.row // env.n_actions, np.full(start.size, env.n_states)])
-    ends = np.concatenate([moves.col, start])
-    graph = sparse.csr_array((np.ones(ends.size), (origins, ends)), shape=shape)
-    reached = np.zeros(env.n_states + 1, dtype=bool)
-    reached[csgraph.breadth_first_order(graph, env.n_states, return_predecessors=False)] = True
-    return np.asarray(reached[:-1])
-
-
-def normaliser(env: Environment) -> float:
-    """``1 - g``, which makes occupancies sum to 1; 1 with discount 1."""
-    return 1 - env.discount if env.discount < 1 else 1.0
 
 
 @dataclass(frozen=True)

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from abc import ABC, abstractmethod
-from collections.abc import Sequence
+from collections.abc import Iterator, Sequence
 from dataclasses import dataclass
 from typing import Any, Literal
 
@@ -71,6 +71,23 @@ class IdentifiedSet(ABC):
     @abstractmethod
     def support(self, direction: npt.ArrayLike) -> tuple[float, Array]:
         """The largest ``direction . theta`` over the normalised set, and a ``theta`` that reaches it."""
+
+    def supports(self, directions: Array) -> Iterator[tuple[float, Array]]:
+        """Upper bounds of the support function, certified where they can be, and members that come near them.
+
+        Parameters
+        ----------
+        directions : array (m, d)
+
+        Yields
+        ------
+        upper : float
+            Infinite along open directions; the member then lies one step along that direction from the centre.
+        theta : array (d,)
+        """
+        for direction in directions:
+            value, theta = self.support(direction)
+            yield value, theta if np.isfinite(value) else self.center() + theta / np.abs(theta).max()
 
     def width(self, direction: npt.ArrayLike) -> float:
         """``support(direction) + support(-direction)``: how far the set extends along ``direction``."""

@@ -10,6 +10,7 @@ found.  Directions along which no policy changes are open, whatever the data.
 
 from __future__ import annotations
 
+from collections.abc import Iterator
 from dataclasses import dataclass, field
 from functools import cached_property
 from typing import Any
@@ -156,6 +157,13 @@ class SoftConfidenceSet(IdentifiedSet):
         """
         found = self.certified_support(direction)
         return found.lower, found.theta
+
+    def supports(self, directions: Array) -> Iterator[tuple[float, Array]]:
+        """Upper bounds of the support function along each of (m, d), infinite where unknown, and members."""
+        for direction in directions:
+            found = self.certified_support(direction)
+            open_ = np.isinf(found.lower)
+            yield found.upper, self.center() + found.theta / np.abs(found.theta).max() if open_ else found.theta
 
     def certified_support(self, direction: npt.ArrayLike) -> Extreme:
         """The support function between bounds; the upper one is infinite unless the set is known to be convex."""

@@ -32,7 +32,7 @@ for general regularisers and experts known by their returns; the constants here 
 from __future__ import annotations
 
 import textwrap
-from collections.abc import Iterator, Sequence
+from collections.abc import Sequence
 from dataclasses import dataclass, field
 from typing import Any, Literal
 
@@ -43,12 +43,11 @@ from scipy import linalg, sparse
 from irl_ident import planning
 from irl_ident.environment import Array, Environment
 from irl_ident.identified import anything, identify
+from irl_ident.identified.advantages import advantage_rows, normaliser
 from irl_ident.identified.base import IdentifiedSet, Rationality, checked_environments
-from irl_ident.identified.optimal import OptimalSet
 from irl_ident.identified.report import LINE
 from irl_ident.identified.shaping_rank import SURE_ABOVE, affine_set, principal_angles
 from irl_ident.identified.soft import SoftSet
-from irl_ident.identified.support import supports
 from irl_ident.rewards import RewardFamily
 
 Answer = Literal["yes", "no", "undecided"]
@@ -301,7 +300,7 @@ def soft_loss(env: Environment, reward: npt.ArrayLike, pursued: npt.ArrayLike, t
     acted = planning.soft(env, pursued, temperature)
     divergence = (acted.policy * (acted.log_policy - best.log_policy)).sum(axis=1)
     visits = planning.occupancy(env, acted.policy).sum(axis=1)
-    return _share(env) * temperature * float(visits @ divergence)
+    return normaliser(env) * temperature * float(visits @ divergence)
 
 
 def _optimal(ident: IdentifiedSet, env: Environment) -> Generalisation:
@@ -309,19 +308,19 @@ def _optimal(ident: IdentifiedSet, env: Environment) -> Generalisation:
     family, center = ident.family, ident.center()
     best = planning.optimal_actions(planning.optimal(env, family.reward(env, center)).q)
     policy = planning.uniform_over(best)
-    rows = _advantage_rows(family, policy, env)
+    rows = advantage_rows(family, policy, env)
     largest = float(np.abs(planning.optimal(env, np.full(policy.shape, _row_size(family, env))).values).max())
     tolerance = NO_ADVANTAGE * max(largest, 1.0)
     asked = rows[(np.abs(rows).sum(axis=1) > 0.1 * tolerance) & np.repeat(env.reachable, env.n_actions)]
     bounds: list[float] = []
     worst, witness = 0.0, None
-    for upper, extreme in _supports(ident, asked):
+    for upper, extreme in ident.supports(asked):
         bounds.append(upper)
         if upper > tolerance:
             theta = (1 - INWARDS) * extreme + INWARDS * center
             reward = family.reward(env, theta)
             gone = env.initial @ (planning.optimal(env, reward).values - planning.evaluate(env, reward, policy))
-            lost = _share(env) * float(gone)
+            lost = normaliser(env) * float(gone)
             if lost > worst and ident.contains(theta):
                 worst, witness = lost, (center, theta)
     values = np.sort(np.array(bounds))[::-1]
@@ -332,34 +331,12 @@ def _optimal(ident: IdentifiedSet, env: Environment) -> Generalisation:
     )
     if not above.size:
         return Generalisation("yes", 0.0, None, values, tolerance, gap, reasons)
-    if witness is None or worst <= tolerance * _share(env):
+    if witness is None or worst <= tolerance * normaliser(env):
         reasons = (*reasons, "but no member was found that loses by what the centre would do from the initial states")
         return Generalisation("undecided", worst, witness, values, tolerance, gap, reasons)
     return Generalisation("no", worst, witness, values, tolerance, gap, reasons)
 
 
-def _advantage_rows(family: RewardFamily, policy: Array, env: Environment) -> Array:
-    """The map from theta to the advantages over ``policy`` (S, A) in ``env``, (S * A, d)."""
-    features = family.matrix(env).toarray()
-    paid = np.einsum("sa,sad->sd", policy, features.reshape(*policy.shape, -1))
-    return np.asarray(features - env.shaping @ planning.policy_system(env, policy).solve(paid))
-
-
-def _supports(ident: IdentifiedSet, directions: Array) -> Iterator[tuple[float, Array]]:
-    """Upper bounds of support functions, certified where they can be, and members that come near them."""
-    if not len(directions):
-        return
-    if isinstance(ident, OptimalSet):
-        yield from ((found.upper, found.theta) for found in supports(ident.cone, directions))
-    else:
-        yield from (ident.support(direction) for direction in directions)
-
-
 def _row_size(family: RewardFamily, env: Environment) -> float:
     """The largest reward in the gauge ``|theta|_inf <= 1``."""
     return float(abs(family.matrix(env)).sum(axis=1).max())
-
-
-def _share(env: Environment) -> float:
-    """What makes occupancies sum to 1."""
-    return 1 - env.discount if env.discount < 1 else 1.0

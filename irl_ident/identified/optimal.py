@@ -17,7 +17,7 @@ convex; the lowest value is ``1 - max over j of h(e_j - e_s) / 2``.
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+from collections.abc import Iterator, Sequence
 from dataclasses import dataclass, field
 from functools import cached_property
 from typing import Any
@@ -52,6 +52,7 @@ from irl_ident.identified.report import Ambiguity, Report, Verdict
 from irl_ident.identified.sampling import hit_and_run
 from irl_ident.identified.support import Cone, Support
 from irl_ident.identified.support import support as certified_support
+from irl_ident.identified.support import supports as certified_supports
 from irl_ident.identified.wording import assumptions, next_step, second_angle
 from irl_ident.rewards import RANK_TOLERANCE, LinearRewards, RewardFamily
 
@@ -129,6 +130,11 @@ class OptimalSet(IdentifiedSet):
     def certified_support(self, direction: npt.ArrayLike) -> Support:
         """The support function with its certified bounds, solver status and multipliers."""
         return certified_support(self.cone, checked_direction(direction, self.family.dim))
+
+    def supports(self, directions: Array) -> Iterator[tuple[float, Array]]:
+        """Certified upper bounds of the support function along each of (m, d), and members that come near them."""
+        for found in certified_supports(self.cone, directions):
+            yield found.upper, found.theta
 
     def diameter(self, metric: Metric = "canonical") -> tuple[float, float]:
         """Certified bounds on the largest distance between two members of the closed cone.
