@@ -4,16 +4,16 @@ A family numbers its environments from 0 to ``size - 1``, however many they are,
 are *neighbours*: what differs by one choice.  That is all that a search needs (:mod:`irl_ident.design.search`).  All
 environments of a family have the same states and actions, so that one reward family serves them all.
 
-=====================  ===========================================  ====================================================
-family                 one choice                                   neighbours differ by
-=====================  ===========================================  ====================================================
-:class:`Listed`        an environment of a list                     anything
-:class:`Products`      for each state, a block of its menu          the block of one state
-:class:`Mixtures`      weights ``w_i``: ``T = sum_i w_i T_i``       one part of the weight, moved
-:class:`Starts`        where episodes start                         the start, or one choice of the family below
-:class:`Discounts`     a discount                                   one step of the discount, or one choice below
-:class:`Interventions` some of the possible changes of a world      one change made, unmade or exchanged
-=====================  ===========================================  ====================================================
+======================  ===========================================  ===================================================
+family                  one choice                                   neighbours differ by
+======================  ===========================================  ===================================================
+:class:`Listed`         an environment of a list                     anything
+:class:`Products`       for each state, a block of its menu          the block of one state
+:class:`Mixtures`       weights ``w_i``: ``T = sum_i w_i T_i``       one part of the weight, moved
+:class:`Starts`         where episodes start                         the start, or one choice of the family below
+:class:`Discounts`      a discount                                   one step of the discount, or one choice below
+:class:`Interventions`  some of the possible changes of a world      one change made, unmade or exchanged
+======================  ===========================================  ===================================================
 
 Walls and objects on a map are in :mod:`irl_ident.design.layouts`, known added rewards in
 :mod:`irl_ident.design.known_rewards`.
