@@ -130,7 +130,7 @@ def draw_world(column: Sequence[Axes], policies: pd.DataFrame, name: str) -> Non
     column[0].set(yscale="log")
     column[0].set_title(name, fontsize=7)
     column[1].set(ylim=(0, 1.02))
-    column[2].set(ylim=(0, None), xlabel="environments")
+    column[2].set(ylim=(0, 1.02), xlabel="environments")
     column[2].xaxis.set_major_locator(MaxNLocator(integer=True))
 
 
