@@ -45,6 +45,9 @@ ERRORS = 0.1
 
 PRIOR = Gaussian(1.0)
 
+STEPS = 30_000
+"""Steps for which the generators of adversarial methods train."""
+
 SIDE = 5
 OBJECTS = ("food", "water", "shock")
 
@@ -123,13 +126,13 @@ class Method:
     agent: str
 
 
-def library(methods: str, seed: int) -> dict[str, Method]:
-    """The solvers to compare: the library's ``"own"``, or ``"imitation"``'s."""
+def library(methods: str, seed: int, steps: int = STEPS) -> dict[str, Method]:
+    """The solvers to compare: the library's ``"own"``, or ``"imitation"``'s, whose generators train for ``steps``."""
     if methods == "imitation":
         return {
             "MCE-IRL": Method(MCEIRL(), "imitation", "soft"),
-            "AIRL": Method(AIRL(steps=30_000, seed=seed), "imitation", "soft"),
-            "GAIL": Method(GAIL(steps=30_000, seed=seed), "imitation", "soft"),
+            "AIRL": Method(AIRL(steps=steps, seed=seed), "imitation", "soft"),
+            "GAIL": Method(GAIL(steps=steps, seed=seed), "imitation", "soft"),
             "density": Method(DensityReward(seed=seed), "imitation", "optimal"),
             "behavioural cloning": Method(BehavioralCloning(epochs=10, batch_size=256, seed=seed), "imitation", "any"),
         }

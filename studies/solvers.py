@@ -41,7 +41,7 @@ from irl_ident.evidence import Evidence
 from irl_ident.rewards import RewardFamily
 from irl_ident.solvers import BoltzmannML, Estimate, MaxEnt, Solver
 from studies._solvers_figure import REFERENCE, compose
-from studies._solvers_worlds import AGENTS, WORLDS, World, library, misspecified
+from studies._solvers_worlds import AGENTS, STEPS, WORLDS, World, library, misspecified
 from studies.study import Settings, Task
 
 if TYPE_CHECKING:
@@ -63,7 +63,7 @@ ASSUMED = {
 
 def tasks(settings: Settings) -> list[Task]:
     """Agents by world and replicate, by the library's own solvers, by ``imitation``'s, and with wrong assumptions."""
-    quick = settings.quick
+    quick, steps = settings.quick, STEPS // 4 if settings.quick else STEPS
     agents = ("optimal", "soft", "noisy") if quick else tuple(AGENTS)
     planned: list[Task] = [
         {"part": "solvers", "world": world, "agent": agent, "replicate": i, "methods": "own"}
@@ -73,7 +73,7 @@ def tasks(settings: Settings) -> list[Task]:
     ]
     if find_spec("imitation") is not None:
         planned += [
-            {"part": "solvers", "world": world, "agent": agent, "replicate": i, "methods": "imitation"}
+            {"part": "solvers", "world": world, "agent": agent, "replicate": i, "methods": "imitation", "steps": steps}
             for world in (("objects",) if quick else tuple(WORLDS))
             for agent in (("soft",) if quick else agents)
             for i in range(1 if quick else 3)
@@ -104,7 +104,7 @@ def run_solvers(task: Task) -> list[dict[str, Any]]:
     shared = {key: task[key] for key in ("part", "world", "agent", "replicate", "methods")}
     rows = [{**shared, "method": REFERENCE, "group": "", "size": max(SIZES), **behaved(agent, training, new)}]
     for size in SIZES:
-        for name, method in library(task["methods"], task["seed"] % 2**32).items():
+        for name, method in library(task["methods"], task["seed"] % 2**32, task.get("steps", STEPS)).items():
             estimate, happened = fitted(method.solver, shown[:size], world.family)
             measured = measure(estimate, agent, training[:size], new)
             rows.append({**shared, "method": name, "group": method.group, "size": size, **happened, **measured})

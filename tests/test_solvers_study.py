@@ -26,7 +26,7 @@ def assumed(parameter, values):
 
 def chosen(*names):
     everything = worlds.library("own", 0)
-    return lambda methods, seed: {name: everything[name] for name in names}
+    return lambda methods, seed, steps: {name: everything[name] for name in names}
 
 
 @pytest.mark.parametrize("name", list(worlds.WORLDS))
