@@ -69,7 +69,7 @@ def tasks(settings: Settings) -> list[Task]:
         {"part": "solvers", "world": world, "agent": agent, "replicate": i, "methods": "own"}
         for world in (("objects",) if quick else tuple(WORLDS))
         for agent in agents
-        for i in range(2 if quick else 10)
+        for i in range(2 if quick else 20)
     ]
     if find_spec("imitation") is not None:
         planned += [
