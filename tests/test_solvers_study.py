@@ -142,3 +142,15 @@ def test_a_policy_without_a_reward_is_measured_by_what_it_loses():
     measured = study.measure(estimate, agent, [env], [world.draw(rng)])
     assert np.isnan(measured["starc_new"])
     assert 0 <= measured["regret_training"] <= 1
+
+
+def test_ng_and_russells_program_is_solved_where_the_simplex_method_gives_up():
+    world, task = worlds.WORLDS["objects"], {"seed": Settings().seed_for(0)}
+    truth, training, _ = study.drawn(world, task)
+    agent = worlds.AGENTS["Boltzmann"](world.family, truth)
+    seeds = np.random.SeedSequence(task["seed"], spawn_key=(1,)).spawn(4)
+    shown = [
+        (env, agent.demonstrate(env, episodes=study.EPISODES, horizon=study.HORIZON, seed=seed))
+        for env, seed in zip(training, seeds, strict=True)
+    ]
+    assert NgRussell().fit(shown, world.family).convergence.status == "trivial"

@@ -106,11 +106,11 @@ def solve(
     SolverFailed
         With the solver's own message.
     """
-    return np.asarray(_optimum(cost, at_least, equal, lower, upper).x)
+    return np.asarray(optimum(cost, at_least, equal, lower, upper).x)
 
 
-def _optimum(cost: Array, at_least: Any, equal: Any, lower: Array, upper: Array) -> Any:
-    """The solver's answer, dense or sparse, or :class:`SolverFailed`."""
+def optimum(cost: Array, at_least: Any, equal: Any, lower: Array, upper: Array) -> Any:
+    """The solver's whole answer to the program of :func:`solve`, dense or sparse, or :class:`SolverFailed`."""
     solver: Any = linprog
     for tolerance, presolve in ATTEMPTS:
         answer = solver(
@@ -148,7 +148,7 @@ def certified_maximum(cost: Array, at_least: Array, equal: Array, largest: Array
     equal^T z|_j``; those that the solver gives make it tight.  The lower bound is the value at the solver's point,
     feasible to 1e-9.
     """
-    answer = _optimum(-cost, at_least, equal, -largest, largest)
+    answer = optimum(-cost, at_least, equal, -largest, largest)
     residual = cost + at_least.T @ np.maximum(-answer.ineqlin.marginals, 0) + equal.T @ answer.eqlin.marginals
     value = float(cost @ answer.x)
     return Maximum(answer.x, value, max(value, float(largest @ np.abs(residual))))

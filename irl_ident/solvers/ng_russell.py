@@ -32,6 +32,7 @@ from irl_ident.agents import Optimal
 from irl_ident.environment import Array, Environment, Mask
 from irl_ident.evidence import Evidence
 from irl_ident.identified import OptimalSet
+from irl_ident.identified.hull import optimum
 from irl_ident.identified.observed import System
 from irl_ident.rewards import RewardFamily
 from irl_ident.solvers import reading
@@ -227,22 +228,9 @@ def _widest_of(found: Sequence[System], dim: int, penalty: float) -> tuple[Array
     cost[starts[-1] :] = penalty
     lower = -bounds
     lower[starts[len(found)] :] = 0
-    solver: Any = linprog
-    rows_equal, rows_below = sparse.vstack(equal, format="csr"), sparse.vstack(below, format="csr")
-    for method in ("highs-ds", "highs-ipm"):
-        answer = solver(
-            cost,
-            A_ub=rows_below,
-            b_ub=np.zeros(rows_below.shape[0]),
-            A_eq=rows_equal,
-            b_eq=np.zeros(rows_equal.shape[0]),
-            bounds=np.column_stack([lower, bounds]),
-            method=method,
-            options={"primal_feasibility_tolerance": 1e-9, "dual_feasibility_tolerance": 1e-9},
-        )
-        if answer.status == 0:
-            return np.asarray(answer.x[:dim]), float(answer.fun), int(answer.nit)
-    raise ArithmeticError(f"the linear program of Ng & Russell was not solved: {answer.message}")
+    above = -sparse.csr_array(sparse.vstack(below, format="csr"))
+    answer = optimum(cost, above, sparse.vstack(equal, format="csr"), lower, bounds)
+    return np.asarray(answer.x[:dim]), float(answer.fun), int(answer.nit)
 
 
 def widest_gap(
