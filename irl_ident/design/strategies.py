@@ -64,6 +64,7 @@ from irl_ident.design.behaviour import (
     signatures,
     temperature_of,
 )
+from irl_ident.design.families import alike
 from irl_ident.design.version_space import adaptive_scores, elimination_scores
 from irl_ident.environment import Array, Environment, Mask
 from irl_ident.identified import anything
@@ -359,15 +360,4 @@ def seeds(seed: int, ident: IdentifiedSet) -> np.random.SeedSequence:
 
 def checked_candidates(candidates: Sequence[Environment]) -> tuple[Environment, ...]:
     """``candidates`` as a tuple of at least one environment, or ``ValueError``."""
-    given = tuple(candidates)
-    if not given:
-        raise ValueError("candidates: is empty, should hold at least one environment")
-    for place, env in enumerate(given):
-        if not isinstance(env, Environment):
-            raise ValueError(f"candidates[{place}]: should be an Environment, was {type(env).__name__}")
-        if (env.n_states, env.n_actions) != (given[0].n_states, given[0].n_actions):
-            raise ValueError(
-                f"candidates[{place}]: has {env.n_states} states and {env.n_actions} actions, candidates[0] has "
-                f"{given[0].n_states} and {given[0].n_actions}"
-            )
-    return given
+    return alike("candidates", candidates)
