@@ -24,13 +24,12 @@ only wider.
 
 from __future__ import annotations
 
-from typing import Any
-
 import numpy as np
 from scipy import sparse
 
 from irl_ident import planning
 from irl_ident.environment import Array, Environment, Mask
+from irl_ident.highs import minimise
 from irl_ident.identified.optimal import OptimalSet
 
 ENTRIES = 120_000
@@ -98,23 +97,8 @@ def _multipliers(
     body: sparse.csr_array, right: Array, ties: int, cost: Array, lower: Array, upper: Array
 ) -> Array | None:
     """Row multipliers of ``min cost . x``, the first ``ties`` rows equations and the others at least ``right``."""
-    import highspy
-
-    model = highspy.HighsLp()
-    model.num_row_, model.num_col_ = body.shape
-    model.col_cost_, model.col_lower_, model.col_upper_ = cost, lower, upper
-    model.row_lower_ = right
-    model.row_upper_ = np.where(np.arange(right.size) < ties, right, np.inf)
-    model.a_matrix_.format_ = highspy.MatrixFormat.kRowwise
-    model.a_matrix_.start_ = body.indptr.astype(np.int32)
-    model.a_matrix_.index_ = body.indices.astype(np.int32)
-    model.a_matrix_.value_ = body.data
-    wrapper: Any = highspy.Highs
-    solver = wrapper.__new__(wrapper)
-    super(wrapper, solver).__init__()  # not Highs.__init__: its callbacks print a banner that no option silences
-    for option, value in {"output_flag": False, "threads": 1, "solver": "ipm", "run_crossover": "off"}.items():
-        solver.setOptionValue(option, value)
-    solver.passModel(model)
+    between = (right, np.where(np.arange(right.size) < ties, right, np.inf))
+    solver = minimise(cost, body, between, (lower, upper), {"solver": "ipm", "run_crossover": "off"})
     solver.run()
     solution = solver.getSolution()
     multipliers = np.array(solution.row_dual)

@@ -17,6 +17,7 @@ import numpy as np
 from scipy import sparse
 
 from irl_ident.environment import Array, Mask
+from irl_ident.highs import minimise
 from irl_ident.identified.lifted import Cone, Indices
 
 SIMPLEX_UNKNOWNS = 2_000
@@ -81,39 +82,20 @@ class Program:
         return {}
 
     def _fresh(self) -> Any:
-        try:
-            import highspy
-        except ImportError as missing:
-            raise ImportError("support functions of optimal agents need highspy: pip install highspy") from missing
-        model = highspy.HighsLp()
-        model.num_row_, model.num_col_ = self.rows.shape
-        box = np.full(self.rows.shape[1], highspy.kHighsInf)
+        box = np.full(self.rows.shape[1], np.inf)
         box[: self.dim] = 1
-        model.col_cost_ = np.zeros(box.size)
-        model.col_lower_, model.col_upper_ = -box, box
-        model.row_lower_ = np.zeros(self.equal.size)
-        model.row_upper_ = np.where(self.equal, 0, highspy.kHighsInf)
-        model.a_matrix_.format_ = highspy.MatrixFormat.kRowwise
-        model.a_matrix_.start_ = self.rows.indptr.astype(np.int32)
-        model.a_matrix_.index_ = self.rows.indices.astype(np.int32)
-        model.a_matrix_.value_ = self.rows.data
-        wrapper: Any = highspy.Highs
-        solver = wrapper.__new__(wrapper)
-        super(wrapper, solver).__init__()  # not Highs.__init__: its callbacks print a banner that no option silences
+        nothing = np.zeros(self.equal.size)
         large = self.rows.shape[1] > SIMPLEX_UNKNOWNS
-        for option, value in {
-            "output_flag": False,
-            "threads": 1,
+        options = {
             "solver": "ipm" if large else "simplex",
             "run_crossover": "off",
             "small_matrix_value": 1e-12,
             "primal_feasibility_tolerance": TOLERANCE,
             "dual_feasibility_tolerance": TOLERANCE,
             "ipm_optimality_tolerance": INTERIOR_TOLERANCE,
-        }.items():
-            solver.setOptionValue(option, value)
-        solver.passModel(model)
-        return solver
+        }
+        between = (nothing, np.where(self.equal, 0, np.inf))
+        return minimise(np.zeros(box.size), self.rows, between, (-box, box), options)
 
     def solve(self, direction: Array, *, warm: bool) -> Answer:
         """Solve for ``direction`` (d,), ``warm`` from the basis of the last one.
