@@ -1,0 +1,211 @@
+"""The convex program behind maximum entropy goal-directedness.
+
+Let ``x`` (S, A) be the discounted occupancy of a policy pi in an environment with A actions, ``Phi`` the features of a
+family of rewards there, and ``V_theta`` the soft values relative to uniform choices of
+:mod:`irl_ident.goal_directedness.relative`.  For the soft-optimal policy of theta, because ``x`` is an occupancy,
+
+    F(theta) = sum x(s, a) log(A pi_theta(a|s)) = (Phi^T x) . theta - mu . V_theta.
+
+``V_theta`` is a maximum of affine functions of theta, hence F is concave, with gradient ``Phi^T (x - x_theta)``
+and Hessian ``- sum x_theta (d log pi_theta)(d log pi_theta)^T``.  Several environments add.  The dual is
+
+    sup F = min of I(y) over the occupancies y with  Phi^T y = Phi^T x,      I(y) = sum y(s, a) log(A pi_y(a|s)),
+
+the least information, relative to uniform choices, that attains the same expected features (Ziebart 2010).  Any theta
+is a lower bound and any such ``y`` an upper one, which is how the supremum is certified here.
+
+The supremum is reached unless some actions are never chosen by any policy that attains these features
+(:mod:`irl_ident.goal_directedness.support`).  Then it is reached among policies without these actions, and theta has
+to go to infinity, along a direction under which these actions alone are not optimal, for their probability to be 0.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from dataclasses import dataclass
+
+import numpy as np
+from scipy import linalg, sparse
+
+from irl_ident.environment import Array, Environment, Mask
+from irl_ident.goal_directedness.relative import RelativePlan, relative_plan
+from irl_ident.planning import PolicySystem
+from irl_ident.planning.bounds import lengths
+from irl_ident.planning.structure import method_for
+from irl_ident.planning.systems import chain_of
+
+STEPS = 500
+"""Newton steps after which the search is given up; ten to forty are usual."""
+
+ENOUGH = 1e-15
+"""Where a Newton step promises less than this share of a nat, or of the nats there can be, the search is over."""
+
+RANK = 1e-13
+"""Eigenvalues of the scaled Hessian below this share of the largest are directions that change no policy."""
+
+INFLUENCE = 1e-12
+"""Where a feature changes log-policies by less than this share of what it could add up to, that is rounding."""
+
+
+@dataclass(frozen=True, eq=False)
+class Term:
+    """What was done in one environment.
+
+    Attributes
+    ----------
+    env : Environment
+    occupancy : array (S, A)
+        Of a policy, from ``env.initial``.
+    features : sparse array (S * A, d)
+    """
+
+    env: Environment
+    occupancy: Array
+    features: sparse.csr_array
+
+    @property
+    def mean(self) -> Array:
+        """Expected discounted features, (d,)."""
+        return np.asarray(self.features.T @ self.occupancy.ravel())
+
+    @property
+    def most(self) -> float:
+        """``log A`` for every choice: what no policy's information exceeds."""
+        return float(np.log(self.env.n_actions) * self.occupancy.sum())
+
+
+@dataclass(frozen=True, eq=False)
+class Point:
+    """F at one theta.
+
+    Attributes
+    ----------
+    theta : array (d,)
+    values : array (K,)
+        Its terms.
+    error : float
+        Largest error of the sum.
+    plans : tuple of RelativePlan
+    """
+
+    theta: Array
+    values: Array
+    error: float
+    plans: tuple[RelativePlan, ...]
+
+    @property
+    def value(self) -> float:
+        """F."""
+        return float(self.values.sum())
+
+
+def point(terms: Sequence[Term], theta: Array, allowed: Sequence[Mask], near: Point | None = None) -> Point:
+    """F at ``theta`` where only ``allowed`` actions can be chosen."""
+    values, plans, error = [], [], 0.0
+    for k, (term, mask) in enumerate(zip(terms, allowed, strict=True)):
+        reward = (term.features @ theta).reshape(mask.shape)
+        plan = relative_plan(term.env, reward, mask, None if near is None else near.plans[k].values)
+        gain = float(term.mean @ theta)
+        worth = float(term.env.initial @ plan.values)
+        values.append(gain - worth)
+        plans.append(plan)
+        error += plan.error_bound + 8 * np.finfo(float).eps * float(np.abs(term.mean) @ np.abs(theta) + abs(worth))
+    return Point(theta, np.array(values), error, tuple(plans))
+
+
+def maximised(terms: Sequence[Term], allowed: Sequence[Mask]) -> Point:
+    """Maximise F by Newton's method with a line search, where ``allowed`` lets the maximum be reached.
+
+    Returns
+    -------
+    Point
+        Of least norm, in units in which the Hessian at 0 has a diagonal of ones: orthogonal to what changes no policy.
+    """
+    size = terms[0].features.shape[1]
+    here = point(terms, np.zeros(size), allowed)
+    enough = ENOUGH * max(1.0, sum(term.most for term in terms))
+    for _ in range(STEPS):
+        gradient, hessian = derivatives(terms, here)
+        step = _newton_step(terms, hessian, gradient)
+        gain = float(gradient @ step)
+        if gain <= enough:
+            last = point(terms, here.theta + step, allowed, here)
+            return last if last.value >= here.value - last.error else here
+        rate = 1.0
+        while True:
+            trial = point(terms, here.theta + rate * step, allowed, here)
+            if trial.value >= here.value + rate * gain / 4:
+                break
+            rate /= 2
+            if rate * gain <= enough or trial.error >= rate * gain / 4:
+                return trial if trial.value > here.value else here
+        here = trial
+    raise ArithmeticError(f"goal-directedness: a step still gains {gain:.1e} nats after {STEPS} Newton steps")
+
+
+def derivatives(terms: Sequence[Term], here: Point) -> tuple[Array, Array]:
+    """Gradient (d,) and minus the Hessian (d, d) of F."""
+    size = here.theta.size
+    gradient, hessian = np.zeros(size), np.zeros((size, size))
+    for term, plan in zip(terms, here.plans, strict=True):
+        system = PolicySystem(chain_of(term.env, plan.policy), method_for(term.env))
+        visits = system.solve_transposed(term.env.initial)[:, None] * plan.policy
+        change = _change(term, plan, system)
+        gradient += term.mean - term.features.T @ visits.ravel()
+        hessian += change.T @ (visits.ravel()[:, None] * change)
+    return gradient, hessian
+
+
+def matched(terms: Sequence[Term], here: Point) -> list[Array]:
+    """Occupancies (S, A) with the features of the terms: those of ``here``, moved by the first order of a Newton step.
+
+    Entries can be negative by as much as the second order.
+    """
+    gradient, hessian = derivatives(terms, here)
+    step = _newton_step(terms, hessian, gradient)
+    found = []
+    for term, plan in zip(terms, here.plans, strict=True):
+        env = term.env
+        system = PolicySystem(chain_of(env, plan.policy), method_for(env))
+        visits = system.solve_transposed(env.initial)[:, None] * plan.policy
+        moved = visits * (_change(term, plan, system) @ step).reshape(visits.shape)
+        arrivals = system.solve_transposed(env.continuation.T @ moved.ravel())
+        found.append(visits + moved + arrivals[:, None] * plan.policy)
+    return found
+
+
+def information(occupancy: Array) -> float:
+    """``sum x(s, a) log(A pi_x(a|s))`` for an occupancy x (S, A), in nats."""
+    visits = occupancy.sum(axis=1, keepdims=True)
+    share = np.divide(occupancy, visits, out=np.zeros_like(occupancy), where=visits > 0)
+    ratio = np.log(occupancy.shape[1] * share, out=np.zeros_like(share), where=share > 0)
+    return float((occupancy * ratio).sum())
+
+
+def _change(term: Term, plan: RelativePlan, system: PolicySystem) -> Array:
+    """``d log pi / d theta`` (S * A, d); what it holds for actions that are not allowed has no meaning."""
+    features = term.features.toarray()
+    shape = (*plan.policy.shape, features.shape[1])
+    averaged = np.einsum("sa,sam->sm", plan.policy, features.reshape(shape))
+    return np.asarray(features - term.env.shaping @ system.solve(averaged))
+
+
+def _newton_step(terms: Sequence[Term], hessian: Array, gradient: Array) -> Array:
+    """The step of least norm, after scaling, that ``hessian`` asks for."""
+    diagonal = np.diag(hessian)
+    told = diagonal > _rounding(terms)
+    scale = np.sqrt(np.where(told, diagonal, 1.0))
+    values, vectors = linalg.eigh(hessian * np.outer(told / scale, told / scale))
+    kept = values > RANK * max(float(values[-1]), np.finfo(float).tiny)
+    along = vectors[:, kept]
+    step: Array = (along @ ((along.T @ (told * gradient / scale)) / values[kept])) / scale
+    return step
+
+
+def _rounding(terms: Sequence[Term]) -> Array:
+    """What the diagonal of the Hessian (d,) can be where features have no influence."""
+    total = np.zeros(terms[0].features.shape[1])
+    for term in terms:
+        largest = np.asarray(abs(term.features).max(axis=0).todense()).ravel()
+        total += term.occupancy.sum() * (INFLUENCE * lengths(term.env).longest * largest) ** 2
+    return total

@@ -1,0 +1,258 @@
+"""Maximum entropy goal-directedness (MEG): how much a goal helps to predict what was done.
+
+MacDermott, Fox, Belardinelli & Everitt (2024) score a policy pi by the best prediction of its choices that a policy of
+maximum entropy for a utility gives, over the prediction of uniform choices.  With A actions and discount g,
+
+    MEG_U(pi)      = max over pi_me in Pi_U  of  E_pi[sum_t g^t (log pi_me(a_t|s_t) - log(1/A))],
+    MEG_family(pi) = max over U in the family of MEG_U(pi),
+
+where ``Pi_U`` holds, for each expected utility that can be attained, the policies of most causal entropy that attain
+it.  In a Markov decision process these are the soft-optimal policies for U at every rationality beta, from minus
+infinity (the worst) over 0 (uniform) to infinity (the best).  Both signs count: MEG is the same for U and for ``a U +
+b`` with any a that is not 0, and a policy that makes U as small as can be is as directed at U as one that makes it
+large.  The sign of ``beta`` tells them apart.  Whoever wants pursuit alone takes MEG where beta is positive and 0 where
+it is negative: the objective is concave in beta and 0 at ``beta = 0``.
+
+So a known utility is a family of one feature, and MEG is the maximum causal entropy likelihood that a family attains,
+in nats above chance: a concave maximisation whose solution is certified from both sides
+(:mod:`irl_ident.goal_directedness.matching`).  ``0 <= MEG <= log A / (1 - g)`` in one environment.  Several
+environments add up their nats under one theta, the same objective in all of them.
+
+For the family of all rewards on state-action pairs, in one environment, ``MEG = log A / (1 - g) - H(pi)`` with H the
+discounted causal entropy of the policy: every deterministic policy scores the maximum, and the score tells nothing but
+how deterministic pi is.  Smaller families and more environments are what makes it a test.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from dataclasses import dataclass
+from typing import Any
+
+import numpy as np
+import numpy.typing as npt
+from scipy import sparse
+
+from irl_ident.environment import Array, Environment
+from irl_ident.evidence import Counts, Evidence, Policy, Trajectories, checked, empirical_policy
+from irl_ident.goal_directedness.matching import Term, information, matched, maximised, point
+from irl_ident.goal_directedness.support import support
+from irl_ident.planning import occupancy
+from irl_ident.planning.checks import finite
+from irl_ident.rewards import RewardFamily
+
+FAR = 60.0
+"""Nats by which an action is made worse to stand for a theta at infinity; its probability is below 1e-26."""
+
+
+@dataclass(frozen=True, eq=False)
+class GoalDirectedness:
+    """Maximum entropy goal-directedness of some behaviour, with proved bounds.
+
+    Attributes
+    ----------
+    nats : float
+        MEG, summed over environments: at least 0, at most ``maximum``.
+    lower, upper : float
+        MEG is between them: ``lower`` is what one reward of the family attains, ``upper`` the information of one policy
+        with the same expected features.  True up to rounding, which is allowed for in planning.
+    maximum : float
+        ``log A`` for every expected choice, ``log A / (1 - g)`` in one environment with discount g below 1.
+    by_environment : array (K,)
+        The parts of ``nats``; one can be negative where a single objective serves several environments.
+    by_state : tuple of array (S,)
+        The parts of ``by_environment``, for each environment.
+    attained : bool
+        Whether some reward of the family attains MEG.  Otherwise it is a supremum, approached by ``theta + t
+        direction`` as t grows, as for a policy that never takes an action which only an infinite reward rules out.
+    theta : array (d,)
+        The reward that predicts best, in nats; with ``direction`` where not attained.
+    direction : array (d,)
+        0 where attained.
+    policies : tuple of array (S, A)
+        The predictions: soft-optimal policies of theta, in the limit where not attained.
+    """
+
+    nats: float
+    lower: float
+    upper: float
+    maximum: float
+    by_environment: Array
+    by_state: tuple[Array, ...]
+    attained: bool
+    theta: Array
+    direction: Array
+    policies: tuple[Array, ...]
+
+    @property
+    def normalised(self) -> float:
+        """``nats / maximum``, in [0, 1]; 0 where there is nothing to choose."""
+        return self.nats / self.maximum if self.maximum > 0 else 0.0
+
+    @property
+    def beta(self) -> float:
+        """Rationality for a known utility, per unit of it: infinite where not attained, negative where it is shunned.
+
+        Raises
+        ------
+        AttributeError
+            For a family of more than one parameter, where the size of theta stands for it.
+        """
+        if self.theta.size != 1:
+            raise AttributeError("beta: is for a known utility; the scale of theta stands for it in a family")
+        return float(self.theta[0]) if self.attained else float(np.copysign(np.inf, self.direction[0]))
+
+    def __repr__(self) -> str:
+        kind = "attained" if self.attained else "a supremum"
+        return f"GoalDirectedness({self.nats:.6g} nats of {self.maximum:.6g}, {kind})"
+
+
+def meg(evidence: Evidence, utility: npt.ArrayLike | Sequence[npt.ArrayLike]) -> GoalDirectedness:
+    """MEG with respect to a known utility (MacDermott et al. 2024, algorithm 1, solved exactly).
+
+    Parameters
+    ----------
+    evidence : sequence of (Environment, observation)
+        Policies (S, A), or trajectories or counts, whose empirical policy is then scored (see
+        :func:`irl_ident.goal_directedness.meg_interval` for how far that can be off).
+    utility : array (S, A), or sequence of arrays (S, A)
+        Paid for taking an action in a state; one for all environments or one for each.
+
+    Returns
+    -------
+    GoalDirectedness
+        ``beta`` is the rationality that predicts best.
+
+    Raises
+    ------
+    ValueError
+        When evidence or utility do not go together, or a policy comes to a state in which it was not observed.
+
+    Notes
+    -----
+    With discount 1, where an absorbing state pays and chooses once, adding a constant to the utility is a price for
+    time and changes MEG; with a discount below 1 it does not.
+
+    Examples
+    --------
+    A single decision between 1 and 0, taken for the better in three cases of four: ``log 2 - H(1/4)`` nats.
+
+    >>> import irl_ident as ii
+    >>> once = ii.Environment(np.ones((1, 2, 1)), discount=0.0)
+    >>> found = meg([(once, np.array([[0.75, 0.25]]))], [[1.0, 0.0]])
+    >>> round(found.nats, 6), round(found.beta, 6)
+    (0.130812, 1.098612)
+    """
+    pairs = checked(evidence)
+    rewards = _one_each(utility, [env for env, _ in pairs])
+    columns = [sparse.csr_array(reward.reshape(-1, 1)) for reward in rewards]
+    return _solved(_terms([(env, behaviour(env, seen)) for env, seen in pairs], columns))
+
+
+def meg_family(evidence: Evidence, family: RewardFamily) -> GoalDirectedness:
+    """MEG with respect to a family of utilities (MacDermott et al. 2024, algorithm 2, solved exactly).
+
+    Parameters
+    ----------
+    evidence : sequence of (Environment, observation)
+        As for :func:`meg`.  One theta of the family serves all environments.
+    family : RewardFamily
+        Linear, which all families of :mod:`irl_ident.rewards` are.
+
+    Returns
+    -------
+    GoalDirectedness
+
+    Examples
+    --------
+    Every deterministic policy is as directed as can be at some reward on state-action pairs:
+
+    >>> import irl_ident as ii
+    >>> env = ii.builders.random_environment(4, 3, discount=0.5, seed=0)
+    >>> found = meg_family([(env, np.eye(3)[[2, 0, 1, 1]])], ii.rewards.StateActionRewards(4, 3))
+    >>> round(found.normalised, 9), found.attained
+    (1.0, False)
+    """
+    pairs = checked(evidence)
+    for place, (env, _) in enumerate(pairs):
+        try:
+            family.matrix(env)
+        except ValueError as error:
+            raise ValueError(f"family: does not go with evidence[{place}]: {error}") from error
+    features = [family.matrix(env) for env, _ in pairs]
+    return _solved(_terms([(env, behaviour(env, seen)) for env, seen in pairs], features))
+
+
+def behaviour(env: Environment, observation: Policy | Trajectories | Counts) -> Array:
+    """The policy (S, A) that an observation stands for.
+
+    Of trajectories and counts it is the empirical one, uniform in states without choices.  A policy must have been
+    observed wherever it comes to; absorbing states are excepted, where it is uniform.
+    """
+    seen = empirical_policy(env, observation)
+    observed = np.asarray(seen.any(axis=1))
+    policy = np.where(observed[:, None], seen, 1 / env.n_actions)
+    if isinstance(observation, Policy) and not observed.all():
+        lost = (occupancy(env, policy).sum(axis=1) > 0) & ~observed & ~env.absorbing
+        if lost.any():
+            state = env.states[int(np.argmax(lost))]
+            raise ValueError(f"evidence: a policy comes to state {state!r}, where it was not observed")
+    return policy
+
+
+def _terms(pairs: Sequence[tuple[Environment, Array]], features: Sequence[sparse.csr_array]) -> list[Term]:
+    return [Term(env, occupancy(env, pi), phi) for (env, pi), phi in zip(pairs, features, strict=True)]
+
+
+def _one_each(utility: npt.ArrayLike | Sequence[npt.ArrayLike], envs: Sequence[Environment]) -> list[Array]:
+    """A utility (S, A) for each environment."""
+    listed: Any = utility
+    each = [utility] * len(envs) if np.ndim(listed[0]) == 1 else list(listed)
+    if len(each) != len(envs):
+        raise ValueError(f"utility: {len(each)} were given for {len(envs)} environments; give one, or one for each")
+    return [finite("utility", given, (e.n_states, e.n_actions), "(S, A)") for given, e in zip(each, envs, strict=True)]
+
+
+def _solved(terms: Sequence[Term]) -> GoalDirectedness:
+    held = support(terms)
+    best = maximised(terms, held.allowed)
+    everything = [np.ones_like(mask) for mask in held.allowed]
+    reach = FAR + 2 * max(float(np.ptp(plan.values)) for plan in best.plans)
+    near = best if held.complete else point(terms, best.theta + reach * held.direction, everything)
+    lower = max(near.value - near.error, 0.0)
+    maximum = sum(term.most for term in terms)
+    upper = min(_upper(terms, matched(terms, best), held.occupancies), maximum)
+    ratios = [
+        (term.occupancy * np.where(term.occupancy > 0, plan.log_ratio, 0)).sum(axis=1)
+        for term, plan in zip(terms, best.plans, strict=True)
+    ]
+    return GoalDirectedness(
+        nats=float(np.clip(best.value, lower, max(lower, upper))),
+        lower=lower,
+        upper=max(lower, upper),
+        maximum=maximum,
+        by_environment=best.values,
+        by_state=tuple(ratios),
+        attained=held.complete,
+        theta=best.theta,
+        direction=held.direction,
+        policies=tuple(plan.policy for plan in best.plans),
+    )
+
+
+def _upper(terms: Sequence[Term], close: Sequence[Array], inside: Sequence[Array]) -> float:
+    """Information of a policy with the features of the terms: of the policies themselves or, if less, near ``close``.
+
+    Negative entries of ``close`` are lifted by as much of ``inside`` as it takes.
+    """
+    own = sum(information(term.occupancy) for term in terms)
+    share = 0.0
+    for near, other in zip(close, inside, strict=True):
+        short = near < 0
+        if (short & (other <= 0) & (near < -1e-300)).any():
+            return own
+        with np.errstate(invalid="ignore", divide="ignore"):
+            needed = np.where(short & (other > 0), -near / (other - near), 0.0)
+        share = max(share, float(needed.max()))
+    mixed = [np.maximum((1 - share) * near + share * other, 0) for near, other in zip(close, inside, strict=True)]
+    return min(own, sum(information(part) for part in mixed))
