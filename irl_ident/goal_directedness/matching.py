@@ -25,10 +25,11 @@ from collections.abc import Sequence
 from dataclasses import dataclass
 
 import numpy as np
-from scipy import linalg, sparse
+from scipy import linalg
 
-from irl_ident.environment import Array, Environment, Mask
+from irl_ident.environment import Array, Mask
 from irl_ident.goal_directedness.relative import RelativePlan, relative_plan
+from irl_ident.goal_directedness.terms import Term
 from irl_ident.planning import PolicySystem
 from irl_ident.planning.bounds import lengths
 from irl_ident.planning.structure import method_for
@@ -45,33 +46,6 @@ RANK = 1e-13
 
 INFLUENCE = 1e-12
 """Where a feature changes log-policies by less than this share of what it could add up to, that is rounding."""
-
-
-@dataclass(frozen=True, eq=False)
-class Term:
-    """What was done in one environment.
-
-    Attributes
-    ----------
-    env : Environment
-    occupancy : array (S, A)
-        Of a policy, from ``env.initial``.
-    features : sparse array (S * A, d)
-    """
-
-    env: Environment
-    occupancy: Array
-    features: sparse.csr_array
-
-    @property
-    def mean(self) -> Array:
-        """Expected discounted features, (d,)."""
-        return np.asarray(self.features.T @ self.occupancy.ravel())
-
-    @property
-    def most(self) -> float:
-        """``log A`` for every choice: what no policy's information exceeds."""
-        return float(np.log(self.env.n_actions) * self.occupancy.sum())
 
 
 @dataclass(frozen=True, eq=False)

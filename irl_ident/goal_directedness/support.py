@@ -23,7 +23,7 @@ from scipy import sparse
 from scipy.optimize import linprog
 
 from irl_ident.environment import Array, Mask
-from irl_ident.goal_directedness.matching import Term
+from irl_ident.goal_directedness.terms import Term
 
 
 @dataclass(frozen=True, eq=False)

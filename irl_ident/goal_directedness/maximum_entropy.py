@@ -26,23 +26,21 @@ how deterministic pi is.  Smaller families and more environments are what makes 
 from __future__ import annotations
 
 from collections.abc import Sequence
-from dataclasses import dataclass
-from typing import Any
+from dataclasses import dataclass, replace
 
 import numpy as np
 import numpy.typing as npt
 from scipy import sparse
 
-from irl_ident.environment import Array, Environment
-from irl_ident.evidence import Counts, Evidence, Policy, Trajectories, checked, empirical_policy
-from irl_ident.goal_directedness.matching import Term, information, matched, maximised, point
+from irl_ident.environment import Array
+from irl_ident.evidence import Evidence
+from irl_ident.goal_directedness.matching import information, matched, maximised, point
 from irl_ident.goal_directedness.support import support
-from irl_ident.planning import occupancy
-from irl_ident.planning.checks import finite
+from irl_ident.goal_directedness.terms import Term, family_terms, utility_terms
 from irl_ident.rewards import RewardFamily
 
-FAR = 60.0
-"""Nats by which an action is made worse to stand for a theta at infinity; its probability is below 1e-26."""
+FAR = 40.0
+"""Nats by which an action is made worse to stand for a theta at infinity; its probability is below 1e-17."""
 
 
 @dataclass(frozen=True, eq=False)
@@ -143,10 +141,7 @@ def meg(evidence: Evidence, utility: npt.ArrayLike | Sequence[npt.ArrayLike]) ->
     >>> round(found.nats, 6), round(found.beta, 6)
     (0.130812, 1.098612)
     """
-    pairs = checked(evidence)
-    rewards = _one_each(utility, [env for env, _ in pairs])
-    columns = [sparse.csr_array(reward.reshape(-1, 1)) for reward in rewards]
-    return _solved(_terms([(env, behaviour(env, seen)) for env, seen in pairs], columns))
+    return best_explained(utility_terms(evidence, utility))
 
 
 def meg_family(evidence: Evidence, family: RewardFamily) -> GoalDirectedness:
@@ -173,44 +168,21 @@ def meg_family(evidence: Evidence, family: RewardFamily) -> GoalDirectedness:
     >>> round(found.normalised, 9), found.attained
     (1.0, False)
     """
-    pairs = checked(evidence)
-    for place, (env, _) in enumerate(pairs):
-        try:
-            family.matrix(env)
-        except ValueError as error:
-            raise ValueError(f"family: does not go with evidence[{place}]: {error}") from error
-    features = [family.matrix(env) for env, _ in pairs]
-    return _solved(_terms([(env, behaviour(env, seen)) for env, seen in pairs], features))
+    return best_explained(family_terms(evidence, family))
 
 
-def behaviour(env: Environment, observation: Policy | Trajectories | Counts) -> Array:
-    """The policy (S, A) that an observation stands for.
+def best_explained(terms: Sequence[Term]) -> GoalDirectedness:
+    """Solve and certify.
 
-    Of trajectories and counts it is the empirical one, uniform in states without choices.  A policy must have been
-    observed wherever it comes to; absorbing states are excepted, where it is uniform.
+    Where there are more features than choices, theta is sought among sums of the features of choices, which lose
+    nothing.
     """
-    seen = empirical_policy(env, observation)
-    observed = np.asarray(seen.any(axis=1))
-    policy = np.where(observed[:, None], seen, 1 / env.n_actions)
-    if isinstance(observation, Policy) and not observed.all():
-        lost = (occupancy(env, policy).sum(axis=1) > 0) & ~observed & ~env.absorbing
-        if lost.any():
-            state = env.states[int(np.argmax(lost))]
-            raise ValueError(f"evidence: a policy comes to state {state!r}, where it was not observed")
-    return policy
-
-
-def _terms(pairs: Sequence[tuple[Environment, Array]], features: Sequence[sparse.csr_array]) -> list[Term]:
-    return [Term(env, occupancy(env, pi), phi) for (env, pi), phi in zip(pairs, features, strict=True)]
-
-
-def _one_each(utility: npt.ArrayLike | Sequence[npt.ArrayLike], envs: Sequence[Environment]) -> list[Array]:
-    """A utility (S, A) for each environment."""
-    listed: Any = utility
-    each = [utility] * len(envs) if np.ndim(listed[0]) == 1 else list(listed)
-    if len(each) != len(envs):
-        raise ValueError(f"utility: {len(each)} were given for {len(envs)} environments; give one, or one for each")
-    return [finite("utility", given, (e.n_states, e.n_actions), "(S, A)") for given, e in zip(each, envs, strict=True)]
+    rows = sum(term.occupancy.size for term in terms)
+    if terms[0].features.shape[1] <= rows:
+        return _solved(terms)
+    basis = sparse.csr_array(sparse.vstack([term.features for term in terms]).T)
+    found = _solved([Term(t.env, t.occupancy, sparse.csr_array(t.features @ basis)) for t in terms])
+    return replace(found, theta=basis @ found.theta, direction=basis @ found.direction)
 
 
 def _solved(terms: Sequence[Term]) -> GoalDirectedness:

@@ -1,0 +1,114 @@
+"""What was done in each environment, as maximum entropy goal-directedness reads it: occupancies and features."""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from dataclasses import dataclass
+from functools import cached_property
+from typing import Any
+
+import numpy as np
+import numpy.typing as npt
+from scipy import sparse
+from scipy.sparse import csgraph
+
+from irl_ident.environment import Array, Environment, Mask
+from irl_ident.evidence import Counts, Evidence, Policy, Trajectories, checked, empirical_policy
+from irl_ident.planning import occupancy
+from irl_ident.planning.checks import finite
+from irl_ident.planning.systems import chain_of
+from irl_ident.rewards import RewardFamily
+
+
+@dataclass(frozen=True, eq=False)
+class Term:
+    """What was done in one environment.
+
+    Attributes
+    ----------
+    env : Environment
+    occupancy : array (S, A)
+        Of a policy, from ``env.initial``; 0 exactly where the policy does not come to or does not choose.
+    features : sparse array (S * A, d)
+    """
+
+    env: Environment
+    occupancy: Array
+    features: sparse.csr_array
+
+    @cached_property
+    def mean(self) -> Array:
+        """Expected discounted features, (d,)."""
+        return np.asarray(self.features.T @ self.occupancy.ravel())
+
+    @property
+    def most(self) -> float:
+        """``log A`` for every choice: what no policy's information exceeds."""
+        return float(np.log(self.env.n_actions) * self.occupancy.sum())
+
+
+def utility_terms(evidence: Evidence, utility: npt.ArrayLike | Sequence[npt.ArrayLike]) -> list[Term]:
+    """Terms with the utility as their only feature; ``ValueError`` where it does not go with the evidence."""
+    pairs = checked(evidence)
+    rewards = _one_each(utility, [env for env, _ in pairs])
+    return [
+        Term(env, visited(env, behaviour(env, seen)), sparse.csr_array(reward.reshape(-1, 1)))
+        for (env, seen), reward in zip(pairs, rewards, strict=True)
+    ]
+
+
+def family_terms(evidence: Evidence, family: RewardFamily) -> list[Term]:
+    """Terms with the features of a family; ``ValueError`` where it does not go with the evidence."""
+    pairs = checked(evidence)
+    for place, (env, _) in enumerate(pairs):
+        try:
+            family.matrix(env)
+        except ValueError as error:
+            raise ValueError(f"family: does not go with evidence[{place}]: {error}") from error
+    return [Term(env, visited(env, behaviour(env, seen)), family.matrix(env)) for env, seen in pairs]
+
+
+def behaviour(env: Environment, observation: Policy | Trajectories | Counts) -> Array:
+    """The policy (S, A) that an observation stands for.
+
+    Of trajectories and counts it is the empirical one, uniform in states without choices.  A policy must have been
+    observed wherever it comes to; absorbing states are excepted, where it is uniform.
+    """
+    seen = empirical_policy(env, observation)
+    observed: Mask = np.asarray(seen.any(axis=1))
+    policy = np.where(observed[:, None], seen, 1 / env.n_actions)
+    if isinstance(observation, Policy):
+        lost = came_to(env, policy) & ~observed & ~env.absorbing
+        if lost.any():
+            state = env.states[int(np.argmax(lost))]
+            raise ValueError(f"evidence: a policy comes to state {state!r}, where it was not observed")
+    return policy
+
+
+def visited(env: Environment, policy: Array) -> Array:
+    """Occupancy (S, A) of a policy, exactly 0 where it does not come to."""
+    return np.where(came_to(env, policy)[:, None], np.maximum(occupancy(env, policy), 0), 0)
+
+
+def came_to(env: Environment, policy: Array) -> Mask:
+    """States (S,) that a policy comes to from ``env.initial``."""
+    chain, starts = chain_of(env, policy).tocoo(), np.flatnonzero(env.initial)
+    moved = chain.data > 0
+    origins = np.append(chain.row[moved], np.full(starts.size, env.n_states))
+    ends = np.append(chain.col[moved], starts)
+    shape = (env.n_states + 1, env.n_states + 1)
+    moves: sparse.csr_array[np.float64] = sparse.csr_array((np.ones(ends.size), (origins, ends)), shape=shape)
+    found = np.zeros(env.n_states + 1, dtype=bool)
+    found[csgraph.breadth_first_order(moves, env.n_states, return_predecessors=False)] = True
+    return found[:-1]
+
+
+def _one_each(utility: npt.ArrayLike | Sequence[npt.ArrayLike], envs: Sequence[Environment]) -> list[Array]:
+    """A utility (S, A) for each environment."""
+    listed: Any = utility
+    if not np.iterable(listed) or len(listed) == 0:
+        raise ValueError(f"utility: was {utility!r}, should be an array (S, A), or one for each environment")
+    each: list[Any] = [listed] * len(envs) if np.ndim(listed[0]) < 2 else list(listed)
+    if len(each) != len(envs):
+        raise ValueError(f"utility: {len(each)} were given for {len(envs)} environments; give one, or one for each")
+    return [finite("utility", given, (e.n_states, e.n_actions), "(S, A)") for given, e in zip(each, envs, strict=True)]

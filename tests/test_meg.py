@@ -1,0 +1,407 @@
+"""Maximum entropy goal-directedness.
+
+Propositions are those of MacDermott, Fox, Belardinelli & Everitt (2024), "Measuring goal-directedness"; they are named
+by what they say.  Values are held against closed forms, a search over beta and theta on plain soft value iteration, and
+the dual program solved as an exponential cone program.
+"""
+
+import cvxpy as cp
+import numpy as np
+import pytest
+from hypothesis import given, settings
+from hypothesis import strategies as st
+from scipy import optimize, special
+
+import irl_ident as ii
+from irl_ident import planning
+from irl_ident.goal_directedness import meg, meg_family, target_rewards
+from irl_ident.goal_directedness.matching import derivatives, information, point
+from irl_ident.goal_directedness.terms import family_terms
+from tests.worlds import brute_policy, dense_features, random_environment
+
+seeds = st.integers(0, 2**32 - 1)
+
+
+def random_policy(seed, n_states, n_actions, concentration=1.0):
+    return np.random.default_rng(seed).dirichlet(np.full(n_actions, concentration), size=n_states)
+
+
+def random_utility(seed, n_states, n_actions):
+    return np.random.default_rng([seed, 1]).normal(size=(n_states, n_actions))
+
+
+def plain_soft_policy(env, reward):
+    """Soft value iteration at temperature 1, one backup at a time, for small rewards and discounts below 1."""
+    table, values = env.dense(), np.zeros(env.n_states)
+    for _ in range(100_000):
+        q = reward + env.discount * table @ values
+        new = np.log(np.exp(q).sum(axis=1))
+        if np.abs(new - values).max() < 1e-13 * (1 + np.abs(new).max()):
+            break
+        values = new
+    return special.softmax(reward + env.discount * table @ new, axis=1)
+
+
+def plain_occupancy(env, policy):
+    """Discounted visits by a dense inverse."""
+    chain = np.einsum("sa,sap->sp", policy, env.dense())
+    visits = np.linalg.inv(np.eye(env.n_states) - env.discount * chain.T) @ env.initial
+    return visits[:, None] * policy
+
+
+def plain_score(env, policy, reward):
+    """``E_pi[sum_t g^t (log pi_soft - log 1/A)]`` as it is defined."""
+    predicted = plain_soft_policy(env, reward)
+    return float((plain_occupancy(env, policy) * np.log(predicted * env.n_actions)).sum())
+
+
+def entropy(env, policy):
+    """Discounted causal entropy."""
+    return float((plain_occupancy(env, policy) * special.entr(policy) / np.where(policy > 0, policy, 1)).sum())
+
+
+def most(env):
+    return np.log(env.n_actions) / (1 - env.discount)
+
+
+def test_one_decision_between_two_has_a_closed_form():
+    once = ii.Environment(np.ones((1, 2, 1)), discount=0.0)
+    for p in (0.5, 0.6, 0.9, 0.999):
+        found = meg([(once, np.array([[p, 1 - p]]))], [[3.0, 1.0]])
+        assert found.nats == pytest.approx(np.log(2) + p * np.log(p) + (1 - p) * np.log(1 - p), abs=1e-14)
+        assert found.beta == pytest.approx(np.log(p / (1 - p)) / 2, abs=1e-10)
+        assert found.maximum == pytest.approx(np.log(2), abs=1e-15)
+
+
+@pytest.mark.parametrize("seed", range(3))
+def test_a_known_utility_agrees_with_a_search_over_beta(seed):
+    env, pi, u = random_environment(seed, 4, 3, 0.6), random_policy(seed, 4, 3), random_utility(seed, 4, 3)
+    found = meg([(env, pi)], u)
+    grid = np.linspace(-6, 6, 41)
+    start = grid[np.argmax([plain_score(env, pi, beta * u) for beta in grid])]
+    best = optimize.minimize_scalar(
+        lambda beta: -plain_score(env, pi, beta * u), bracket=(start - 0.3, start + 0.3), tol=1e-10
+    )
+    assert found.attained
+    assert found.nats == pytest.approx(-best.fun, abs=1e-10)
+    assert found.beta == pytest.approx(best.x, abs=1e-5)
+
+
+@pytest.mark.parametrize("seed", range(3))
+def test_a_family_agrees_with_a_search_over_theta(seed):
+    env, pi, family = random_environment(seed, 3, 3, 0.5), random_policy(seed, 3, 3), ii.rewards.StateRewards(3)
+    found = meg_family([(env, pi)], family)
+    highest = searched([(env, pi)], family)
+    assert found.nats == pytest.approx(highest, abs=1e-9)
+    assert found.nats >= highest - 1e-12
+    assert plain_score(env, pi, family.reward(env, found.theta)) == pytest.approx(found.nats, abs=1e-11)
+
+
+def searched(evidence, family):
+    """The largest score that a quasi-Newton search finds with differences of plain scores for a gradient."""
+    found = optimize.minimize(
+        lambda theta: -sum(plain_score(env, pi, family.reward(env, theta)) for env, pi in evidence),
+        np.zeros(family.dim),
+        method="BFGS",
+        options={"gtol": 1e-7},
+    )
+    return -found.fun
+
+
+def least_information(evidence, features):
+    """The dual as an exponential cone program: occupancies with the same features and the least information."""
+    parts, constraints, gap = [], [], 0
+    for (env, policy), phi in zip(evidence, features, strict=True):
+        x = cp.Variable((env.n_states, env.n_actions), nonneg=True)
+        visits = cp.sum(x, axis=1, keepdims=True)
+        uniform = cp.multiply(visits @ np.ones((1, env.n_actions)), 1 / env.n_actions)
+        parts.append(cp.sum(cp.rel_entr(x, uniform)))
+        arrivals = env.discount * env.dense().reshape(-1, env.n_states).T @ cp.vec(x, order="C")
+        constraints.append(visits[:, 0] == env.initial + arrivals)
+        gap = gap + phi.reshape(-1, phi.shape[2]).T @ (cp.vec(x, order="C") - plain_occupancy(env, policy).ravel())
+    program = cp.Problem(cp.Minimize(sum(parts)), [*constraints, gap == 0])
+    return program.solve(solver=cp.CLARABEL)
+
+
+@pytest.mark.parametrize("concentration", [1.0, 0.05])
+@pytest.mark.parametrize("count", [1, 2])
+def test_the_dual_cone_program_has_the_same_value(count, concentration):
+    family = ii.rewards.StateRewards(3)
+    evidence = [
+        (random_environment(seed, 3, 2, 0.7), random_policy(seed, 3, 2, concentration)) for seed in range(count)
+    ]
+    found = meg_family(evidence, family)
+    exact = least_information(evidence, [dense_features(env, family) for env, _ in evidence])
+    assert found.nats == pytest.approx(exact, abs=2e-7)
+
+
+def test_the_dual_cone_program_agrees_where_meg_is_a_supremum():
+    env = ii.builders.grid("..\n..", 0.6).environment
+    family = ii.rewards.StateRewards(env.n_states)
+    policy = ii.agents.Optimal(family, np.eye(env.n_states)[3]).policy(env)
+    found = meg_family([(env, policy)], family)
+    assert not found.attained
+    assert found.nats == pytest.approx(least_information([(env, policy)], [dense_features(env, family)]), abs=2e-7)
+
+
+def test_gradient_and_hessian_are_those_of_finite_differences():
+    family = ii.rewards.StateRewards(4)
+    evidence = [(random_environment(seed, 4, 3, 0.8), random_policy(seed, 4, 3)) for seed in range(2)]
+    terms, theta = family_terms(evidence, family), np.random.default_rng(0).normal(size=4)
+    everything = [np.ones((4, 3), dtype=bool)] * 2
+
+    def slope(at):
+        return derivatives(terms, point(terms, at, everything))[0]
+
+    gradient, hessian = derivatives(terms, point(terms, theta, everything))
+    for i, direction in enumerate(1e-5 * np.eye(4)):
+        ends = [point(terms, theta + sign * direction, everything).value for sign in (1, -1)]
+        assert gradient[i] == pytest.approx((ends[0] - ends[1]) / 2e-5, abs=1e-8)
+        np.testing.assert_allclose(-hessian[i], (slope(theta + direction) - slope(theta - direction)) / 2e-5, atol=1e-8)
+
+
+@settings(max_examples=25)
+@given(seeds, st.floats(0, 0.95), st.sampled_from([0.02, 0.3, 1.0, 10.0]))
+def test_bounds_hold_what_was_found_and_are_close(seed, discount, concentration):
+    env, pi = random_environment(seed, 4, 3, discount), random_policy(seed, 4, 3, concentration)
+    for found in (meg([(env, pi)], random_utility(seed, 4, 3)), meg_family([(env, pi)], ii.rewards.StateRewards(4))):
+        assert 0 <= found.lower <= found.nats <= found.upper <= found.maximum
+        assert found.maximum == pytest.approx(most(env), rel=1e-12)
+        assert found.upper - found.lower <= 1e-7 * found.maximum
+        assert found.nats == pytest.approx(sum(parts.sum() for parts in found.by_state), abs=1e-9 * found.maximum)
+
+
+def test_proposition_bounds_the_uniform_policy_scores_0():
+    env = random_environment(0, 5, 3, 0.9)
+    uniform = np.full((5, 3), 1 / 3)
+    assert meg([(env, uniform)], random_utility(0, 5, 3)).nats == pytest.approx(0, abs=1e-14)
+    assert meg_family([(env, uniform)], ii.rewards.StateActionRewards(5, 3)).nats == pytest.approx(0, abs=1e-14)
+
+
+@settings(max_examples=25)
+@given(seeds)
+def test_proposition_bounds_the_maximum_is_for_deterministic_policies_that_are_the_only_optimal_ones(seed):
+    env, u = random_environment(seed, 4, 3, 0.9), random_utility(seed, 4, 3)
+    for sign in (1, -1):
+        found = meg([(env, brute_policy(env, sign * u))], u)
+        assert found.normalised == pytest.approx(1, abs=1e-9)
+        assert found.beta == sign * np.inf
+
+
+def test_proposition_bounds_other_policies_stay_below_the_maximum():
+    env, u = random_environment(3, 4, 3, 0.9), random_utility(3, 4, 3)
+    best, worst = brute_policy(env, u), brute_policy(env, -u)
+    second = best.copy()
+    second[0] = 1 - best[0] - worst[0]
+    assert meg([(env, second)], u).normalised < 0.9
+    assert meg([(env, 0.99 * best + 0.01 / 3)], u).normalised < 0.99
+    indifferent = u.copy()
+    indifferent[:, 2] = indifferent[:, 1]
+    twins = ii.Environment(env.dense()[:, [0, 1, 1]], 0.9)
+    tied = brute_policy(twins, indifferent)
+    assert (tied > 0).sum() > 4
+    one_of_them = np.eye(3)[tied.argmax(axis=1)]
+    assert meg([(twins, one_of_them)], indifferent).normalised < 0.9
+    assert meg([(twins, one_of_them)], indifferent).upper == pytest.approx(
+        (plain_occupancy(twins, one_of_them) * np.log(3 * tied, where=tied > 0, out=np.zeros((4, 3)))).sum(), abs=1e-9
+    )
+
+
+@settings(max_examples=25)
+@given(seeds, st.floats(0.01, 100), st.floats(-10, 10), st.sampled_from([1, -1]))
+def test_proposition_translation_and_scale_invariance_by_factors_of_both_signs(seed, factor, constant, sign):
+    env, pi, u = random_environment(seed, 4, 3, 0.8), random_policy(seed, 4, 3), random_utility(seed, 4, 3)
+    plain, mapped = meg([(env, pi)], u), meg([(env, pi)], sign * factor * u + constant)
+    assert mapped.nats == pytest.approx(plain.nats, abs=1e-11)
+    assert mapped.beta * sign * factor == pytest.approx(plain.beta, rel=1e-6, abs=1e-9)
+
+
+def test_proposition_no_goal_directedness_without_causal_influence():
+    rows = np.random.default_rng(0).dirichlet(np.ones(4), size=4)
+    fated = ii.Environment(np.repeat(rows[:, None], 3, axis=1), 0.9)
+    pi, u = random_policy(0, 4, 3, 0.1), np.repeat(np.random.default_rng(1).normal(size=(4, 1)), 3, axis=1)
+    assert meg([(fated, pi)], u).upper <= 1e-12
+    assert meg_family([(fated, pi)], ii.rewards.StateRewards(4)).upper <= 1e-12
+    assert meg_family([(fated, pi)], ii.rewards.StateActionRewards(4, 3)).normalised > 0.3
+
+
+@settings(max_examples=15)
+@given(seeds)
+def test_proposition_pseudo_terminal_goals(seed):
+    """T follows from S alone: whatever T can explain, S can (D and T are independent given S)."""
+    rng = np.random.default_rng(seed)
+    first, second = rng.dirichlet(np.ones(3), size=(3, 2)), rng.dirichlet(np.ones(2), size=3)
+    table = np.einsum("iaj,ik->iajk", first, second)
+    table = np.repeat(table[:, None], 2, axis=1).transpose(0, 1, 2, 3, 4).reshape(6, 2, 6)
+    initial = np.einsum("i,k->ik", rng.dirichlet(np.ones(3)), rng.dirichlet(np.ones(2))).ravel()
+    env, pi = ii.Environment(table, 0.8, initial), rng.dirichlet(np.ones(2), size=6)
+    causes, effects = np.divmod(np.arange(6), 2)
+    by_effect = meg_family([(env, pi)], target_rewards(effects, 2))
+    by_cause = meg_family([(env, pi)], target_rewards(causes, 2))
+    assert by_effect.nats <= by_cause.upper + 1e-9
+    assert by_cause.nats <= meg_family([(env, pi)], ii.rewards.StateRewards(6)).upper + 1e-9
+
+
+@settings(max_examples=15)
+@given(seeds)
+def test_a_larger_family_never_scores_less(seed):
+    env, pi = random_environment(seed, 4, 3, 0.7), random_policy(seed, 4, 3, 0.3)
+    theta = np.random.default_rng([seed, 2]).normal(size=4)
+    families = [ii.rewards.StateRewards(4), ii.rewards.StateActionRewards(4, 3), ii.rewards.TransitionRewards(4, 3)]
+    known = meg([(env, pi)], families[0].reward(env, theta))
+    state, pairs, moves = (meg_family([(env, pi)], family) for family in families)
+    assert known.lower <= state.upper
+    assert state.lower <= pairs.upper
+    assert moves.nats == pytest.approx(pairs.nats, abs=1e-8)
+
+
+@settings(max_examples=15)
+@given(seeds, st.floats(0.2, 5))
+def test_a_soft_policy_is_predicted_by_itself(seed, temperature):
+    env, u = random_environment(seed, 4, 3, 0.8), random_utility(seed, 4, 3)
+    pi = planning.soft(env, u, temperature).policy
+    found = meg([(env, pi)], u)
+    assert found.beta == pytest.approx(1 / temperature, rel=1e-6)
+    assert found.nats == pytest.approx(most(env) - entropy(env, pi), abs=1e-10)
+    np.testing.assert_allclose(found.policies[0], pi, atol=1e-7)
+
+
+@settings(max_examples=15)
+@given(seeds, st.sampled_from([0.05, 1.0]))
+def test_all_rewards_on_pairs_leave_the_determinism_of_the_policy(seed, concentration):
+    """MEG = log A / (1 - g) - H(pi): what this family measures is not a goal."""
+    env, pi = random_environment(seed, 4, 3, 0.9), random_policy(seed, 4, 3, concentration)
+    found = meg_family([(env, pi)], ii.rewards.StateActionRewards(4, 3))
+    assert found.nats == pytest.approx(most(env) - entropy(env, pi), abs=1e-9)
+    table = np.eye(3)[np.random.default_rng(seed).integers(3, size=4)]
+    assert meg_family([(env, table)], ii.rewards.StateActionRewards(4, 3)).nats == pytest.approx(most(env), abs=1e-12)
+
+
+def test_one_objective_for_several_environments():
+    family, theta = ii.rewards.StateRewards(3), np.array([0.0, 1.0, -1.0])
+    envs = [random_environment(seed, 3, 2, 0.5) for seed in range(3)]
+    agent = ii.agents.SoftOptimal(family, theta, temperature=0.3)
+    same = [(env, agent.policy(env)) for env in envs]
+    alone = [meg_family([pair], family) for pair in same]
+    together = meg_family(same, family)
+    assert together.nats == pytest.approx(sum(found.nats for found in alone), abs=1e-9)
+    np.testing.assert_allclose(together.by_environment, [found.nats for found in alone], atol=1e-7)
+    other = ii.agents.SoftOptimal(family, -theta, temperature=0.3)
+    torn = [same[0], (envs[0], other.policy(envs[0]))]
+    assert meg_family(torn, family).nats < 0.7 * sum(meg_family([pair], family).nats for pair in torn)
+    assert meg_family(torn, family).nats == pytest.approx(searched(torn, family), abs=1e-8)
+
+
+def test_a_known_utility_can_be_one_for_all_or_one_for_each_environment():
+    envs, u = [random_environment(seed, 3, 2, 0.8) for seed in range(2)], random_utility(0, 3, 2)
+    evidence = [(env, brute_policy(env, u)) for env in envs]
+    shared, each = meg(evidence, u), meg(evidence, [u, u])
+    assert shared.nats == each.nats == pytest.approx(2 * most(envs[0]), abs=1e-10)
+    assert meg([evidence[0], evidence[0]], u).nats == pytest.approx(2 * meg([evidence[0]], u).nats, abs=1e-12)
+    assert meg(evidence, [u, -u]).normalised < 0.5
+
+
+def test_at_infinity_the_prediction_is_the_optimal_policy_of_most_entropy():
+    """Not the one that chooses evenly among optimal actions: it prefers those that keep choices open."""
+    env = ii.builders.grid("...\n...\n...", 0.9).environment
+    u = np.zeros((9, 4))
+    u[8] = 1
+    even = ii.agents.Optimal(ii.rewards.StateRewards(9), np.eye(9)[8]).policy(env)
+    found = meg([(env, even)], u)
+    cold = planning.soft(env, u, 1e-3).policy
+    np.testing.assert_allclose(found.policies[0], cold, atol=1e-12)
+    assert np.abs(found.policies[0] - even).max() > 0.01
+    assert found.beta == np.inf
+    assert found.nats == pytest.approx((plain_occupancy(env, even) * np.log(4 * np.where(even > 0, cold, 1))).sum())
+    assert found.nats < most(env) - entropy(env, even)
+
+
+def corridor(length, discount):
+    """Steps to the left and right; both ends are absorbing."""
+    here = np.arange(length)
+    table = np.zeros((length, 2, length))
+    table[here, 0, np.maximum(here - 1, 0)] = table[here, 1, np.minimum(here + 1, length - 1)] = 1
+    table[[0, 0, -1, -1], [0, 1, 0, 1]] = np.eye(length)[[0, 0, -1, -1]]
+    return ii.Environment(table, discount, np.eye(length)[length // 2])
+
+
+def stairs():
+    """Three rows of 1, 2, 3 states and an end; two ways down, or straight to the end from the first row."""
+    table = np.zeros((7, 3, 7))
+    table[0, [0, 1, 2], [1, 2, 6]] = 1
+    for state, ways in ((1, (3, 4, 4)), (2, (4, 5, 5))):
+        table[state, [0, 1, 2], ways] = 1
+    table[3:, :, 6] = 1
+    return ii.Environment(table, 1.0, np.eye(7)[0])
+
+
+def test_with_discount_1_choices_are_scored_until_the_end():
+    env, u, pi = stairs(), random_utility(0, 7, 3), random_policy(0, 7, 3)
+    u[6] = 0
+
+    def score(beta):
+        values, total = np.zeros(7), np.zeros(7)
+        for state in range(5, -1, -1):
+            q = beta * u[state] + env.dense()[state] @ values
+            values[state] = special.logsumexp(q) - np.log(3)
+            total[state] = pi[state] @ (q - values[state] + env.dense()[state] @ total)
+        return total[0]
+
+    best = optimize.minimize_scalar(lambda beta: -score(beta), bracket=(-1, 1), tol=1e-11)
+    found = meg([(env, pi)], u)
+    assert found.nats == pytest.approx(-best.fun, abs=1e-11)
+    assert found.beta == pytest.approx(best.x, abs=1e-5)
+    assert meg([(env, np.full((7, 3), 1 / 3))], u).nats == pytest.approx(0, abs=1e-13)
+    assert meg_family([(env, np.full((7, 3), 1 / 3))], ii.rewards.StateRewards(7)).nats == pytest.approx(0, abs=1e-13)
+
+
+def test_states_never_met_do_not_count():
+    env = corridor(5, 0.9)
+    u = np.repeat([[0.0], [0], [0], [0], [1]], 2, axis=1)
+    right = np.array([[0.5, 0.5], [1, 0], [0, 1], [0, 1], [0.5, 0.5]])
+    found = meg([(env, right)], u)
+    assert found.nats == pytest.approx(np.log(2) * (1 + 0.9), abs=1e-9)
+    assert meg([(env, ii.evidence.Policy(right * [[0], [0], [1], [1], [0]]))], u).nats == pytest.approx(found.nats)
+    with pytest.raises(ValueError, match="comes to state 's3', where it was not observed"):
+        meg([(env, ii.evidence.Policy(right * [[0], [0], [1], [0], [0]]))], u)
+
+
+def test_trajectories_and_counts_stand_for_their_empirical_policy():
+    env, family = random_environment(0, 4, 3, 0.8), ii.rewards.StateRewards(4)
+    agent = ii.agents.SoftOptimal(family, [0.0, 1.0, -1.0, 0.5], temperature=0.3)
+    seen = agent.demonstrate(env, episodes=20, horizon=20, seed=0)
+    counts = ii.evidence.counts(env, seen)
+    policy = ii.evidence.empirical_policy(env, seen)
+    assert (policy.sum(axis=1) > 0).all()
+    expected = meg_family([(env, policy)], family).nats
+    assert meg_family([(env, seen)], family).nats == meg_family([(env, counts)], family).nats == expected
+    assert expected == pytest.approx(meg_family([(env, agent.policy(env))], family).nats, rel=0.2)
+
+
+def test_information_of_an_occupancy_is_what_its_policy_tells():
+    env, pi = random_environment(0, 4, 3, 0.9), random_policy(0, 4, 3)
+    assert information(plain_occupancy(env, pi)) == pytest.approx(most(env) - entropy(env, pi), abs=1e-12)
+
+
+@pytest.mark.parametrize(
+    ("utility", "message"),
+    [
+        (np.zeros((2, 2)), r"utility: should have shape \(S, A\) = \(3, 2\)"),
+        ([np.zeros((3, 2))] * 2, "utility: 2 were given for 1 environments"),
+        (1.0, "utility: was 1.0, should be an array"),
+        (np.full((3, 2), np.nan), "should be finite"),
+    ],
+)
+def test_errors_name_what_is_wrong(utility, message):
+    env = random_environment(0, 3, 2)
+    with pytest.raises(ValueError, match=message):
+        meg([(env, np.full((3, 2), 0.5))], utility)
+
+
+def test_beta_is_for_known_utilities_and_families_have_to_fit():
+    env = random_environment(0, 3, 2)
+    evidence = [(env, np.full((3, 2), 0.5))]
+    with pytest.raises(AttributeError, match="is for a known utility"):
+        _ = meg_family(evidence, ii.rewards.StateRewards(3)).beta
+    with pytest.raises(ValueError, match=r"family: does not go with evidence\[0\]"):
+        meg_family(evidence, ii.rewards.StateRewards(4))
