@@ -11,7 +11,7 @@ from worlds import random_environment
 import irl_ident as ii
 from irl_ident import planning
 from irl_ident.goal_directedness import information as room
-from irl_ident.goal_directedness.power import optimisation_power
+from irl_ident.goal_directedness.power import optimisation_power, optimisation_powers
 
 FACTORS = {"row": np.array([0, 0, 0, 1, 1, 1]), "column": np.array([0, 1, 2, 0, 1, 2])}
 
@@ -170,6 +170,21 @@ def test_power_beyond_enumeration():
     assert found.interval[0] < 12 * np.log2(3) < found.interval[1]
     assert found.interval[1] - found.interval[0] < 5
     assert found.returned == pytest.approx(found.optimum)
+
+
+def test_powers_of_many_policies_are_those_of_each():
+    env = random_environment(4, 6, 3)
+    rng = np.random.default_rng(4)
+    reward = rng.normal(size=(6, 3))
+    policies = [rng.dirichlet(np.full(3, scale), 6) for scale in (0.05, 1, 100)]
+    policies.append(np.eye(3)[planning.optimal(env, reward).q.argmax(axis=1)])
+    exact = optimisation_powers(env, reward, policies)
+    assert [each.bits for each in exact] == [optimisation_power(env, reward, each).bits for each in policies]
+    sampled = optimisation_powers(env, reward, policies, enumerated=0, level=0.999)
+    for one, other in zip(exact, sampled, strict=True):
+        assert one.share.method == "exact"
+        assert other.share.method == "splitting"
+        assert other.interval[0] <= one.bits <= other.interval[1]
 
 
 @given(st.integers(0, 10**6), st.floats(0.1, 10), st.floats(-5, 5))

@@ -20,7 +20,7 @@ its power is the sum over states of ``log2(A / number of optimal actions)``.
 
 from __future__ import annotations
 
-from collections.abc import Iterator
+from collections.abc import Iterator, Sequence
 from dataclasses import dataclass
 from functools import cached_property
 
@@ -29,7 +29,7 @@ import numpy.typing as npt
 
 from irl_ident import planning
 from irl_ident.environment import Array, Environment
-from irl_ident.goal_directedness.shares import Share, exact_share, split_share
+from irl_ident.goal_directedness.shares import Share, exact_share, split_shares
 from irl_ident.planning.checks import policy_on, reward_on
 from irl_ident.planning.ties import ROUNDING
 
@@ -119,19 +119,51 @@ def optimisation_power(
     >>> optimisation_power(lamps, [[0.0, 1.0]], [[1.0, 0.0]]).bits
     0.0
     """
-    r, pi = reward_on(env, reward), policy_on(env, policy)
+    (found,) = optimisation_powers(
+        env,
+        reward,
+        [policy],
+        tolerance=tolerance,
+        draws=draws,
+        repeats=repeats,
+        seed=seed,
+        level=level,
+        enumerated=enumerated,
+    )
+    return found
+
+
+def optimisation_powers(
+    env: Environment,
+    reward: npt.ArrayLike,
+    policies: Sequence[npt.ArrayLike],
+    *,
+    tolerance: float = 1e-9,
+    draws: int = 200,
+    repeats: int = 8,
+    seed: int = 0,
+    level: float = 0.95,
+    enumerated: int = ENUMERATED,
+) -> tuple[OptimisationPower, ...]:
+    """The optimisation power of several policies for one objective, at the cost of the most powerful one.
+
+    Parameters and results are those of :func:`optimisation_power`; ``policies`` is a sequence of arrays (S, A).  The
+    same random policies are behind all estimates.
+    """
+    r = reward_on(env, reward)
     best = float(env.initial @ planning.optimal(env, r).values)
     worst = -float(env.initial @ planning.optimal(env, -r).values)
-    returned = float(env.initial @ planning.evaluate(env, r, pi))
-    goal = returned - tolerance * (best - worst) - ROUNDING * max(abs(best), abs(worst))
+    returned = np.array([env.initial @ planning.evaluate(env, r, policy_on(env, policy)) for policy in policies])
+    goals = returned - tolerance * (best - worst) - ROUNDING * max(abs(best), abs(worst))
     table = _Table(env, r)
-    if goal <= worst:
-        return OptimisationPower(exact_share(1.0), returned, best)
+    shares: tuple[Share, ...]
     if table.policies <= enumerated:
-        hits = sum(int((returns >= goal).sum()) for returns in table.all_returns())
-        return OptimisationPower(exact_share(hits / table.policies), returned, best)
-    share = split_share(table.sampler(draws), goal, repeats=repeats, seed=seed, level=level)
-    return OptimisationPower(share, returned, best)
+        hits = sum((found[:, None] >= goals).sum(axis=0) for found in table.all_returns())
+        shares = tuple(exact_share(count / table.policies) for count in np.asarray(hits).tolist())
+    else:
+        found = split_shares(table.sampler(draws), goals, repeats=repeats, seed=seed, level=level)
+        shares = tuple(exact_share(1.0) if goal <= worst else each for goal, each in zip(goals, found, strict=True))
+    return tuple(OptimisationPower(share, float(own), best) for share, own in zip(shares, returned, strict=True))
 
 
 @dataclass(frozen=True, eq=False)
@@ -150,7 +182,7 @@ class _Table:
     def rows(self) -> Array:
         """Discounted transitions among them, (S, A, S)."""
         shape = (self.env.n_states, self.env.n_actions, self.env.n_states)
-        return self.env.continuation.toarray().reshape(shape)[np.ix_(self.states, range(shape[1]), self.states)]
+        return self.env.continuation.toarray().reshape(shape)[self.states][:, :, self.states]
 
     @cached_property
     def paid(self) -> Array:
@@ -166,7 +198,7 @@ class _Table:
     @property
     def policies(self) -> int:
         """Number of deterministic policies that differ."""
-        return int(self.env.n_actions) ** int(self.free.size)
+        return int(self.env.n_actions**self.free.size)
 
     def all_returns(self) -> Iterator[Array]:
         """Returns of all policies, in batches."""

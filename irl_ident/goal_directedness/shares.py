@@ -87,47 +87,64 @@ def binomial_share(hits: int, draws: int, *, level: float = 0.95) -> Share:
 
 
 def split_share(sample: Sampler, goal: float, *, repeats: int = 8, seed: int = 0, level: float = 0.95) -> Share:
-    """The share of the whole whose score is at least ``goal``, by multilevel splitting.
+    """The share of the whole whose score is at least ``goal``: :func:`split_shares` with one goal."""
+    return split_shares(sample, [goal], repeats=repeats, seed=seed, level=level)[0]
+
+
+def split_shares(
+    sample: Sampler, goals: npt.ArrayLike, *, repeats: int = 8, seed: int = 0, level: float = 0.95
+) -> tuple[Share, ...]:
+    """The shares of the whole whose score is at least each of ``goals``, by multilevel splitting.
 
     Parameters
     ----------
     sample : Sampler
         Returns the same number of draws each time.
-    goal : float
+    goals : array (n,)
+        At least one; the cost is that of the highest.
     repeats : int
-        Independent runs behind the estimate and its interval, at least 2.
+        Independent runs behind the estimates and their intervals, at least 2.
     seed : int
     level : float
-        Of the interval, in (0, 1): Student's t on the products of the runs, relative to their mean.
+        Of the intervals, in (0, 1): Student's t on the products of the runs, relative to their mean.
 
     Returns
     -------
-    Share
+    tuple of Share
 
     Raises
     ------
     ArithmeticError
-        When no draw gets above some level, so that nothing can be said.
+        When no draw gets to some goal or level below it, so that nothing can be said.
     """
     if repeats != int(repeats) or repeats < 2:
         raise ValueError(f"repeats: was {repeats!r}, should be a whole number of at least 2")
+    wanted, confidence = np.atleast_1d(np.asarray(goals, dtype=float)), _checked_level(level)
     first, *others = (np.random.default_rng(key) for key in np.random.SeedSequence(seed).spawn(repeats + 1))
-    levels, made = _levels(sample, goal, first)
-    products, counted = zip(*(_product(sample, levels, rng) for rng in others), strict=True)
-    logs = np.array(products)
-    if not np.isfinite(logs).any():
-        raise ArithmeticError(f"no run came to the score {goal!r}; draw more, or move further between draws")
+    levels, made = _levels(sample, float(wanted.max()), first)
+    runs = [_products(sample, levels, wanted, rng) for rng in others]
+    made += sum(count for _, count in runs)
+    factor = stats.t.ppf((1 + confidence) / 2, repeats - 1) / np.sqrt(repeats)
+    return tuple(
+        _combined(logs, factor, goal, made)
+        for logs, goal in zip(np.array([logs for logs, _ in runs]).T, wanted.tolist(), strict=True)
+    )
+
+
+def _combined(logs: Array, factor: float, goal: float, made: int) -> Share:
+    """The share from the logarithms of the products of all runs."""
     top = logs.max()
+    if not np.isfinite(top):
+        raise ArithmeticError(f"no run came to the score {goal!r}; draw more, or move further between draws")
     relative = np.exp(logs - top)
     mean = relative.mean()
-    half = stats.t.ppf((1 + _checked_level(level)) / 2, repeats - 1) * relative.std(ddof=1) / mean / np.sqrt(repeats)
-    bits = (top + np.log(mean)) / np.log(2)
-    away = half / np.log(2)
-    return Share(float(bits), float(bits - away), min(float(bits + away), 0.0), "splitting", made + sum(counted))
+    bits = float((top + np.log(mean)) / np.log(2))
+    away = float(factor * relative.std(ddof=1) / mean / np.log(2))
+    return Share(min(bits, 0.0), bits - away, min(bits + away, 0.0), "splitting", made)
 
 
 def _levels(sample: Sampler, goal: float, rng: np.random.Generator) -> tuple[list[float], int]:
-    """Scores that each about ``KEPT`` of the draws of the level before reach, up to the goal; and the draws made."""
+    """Scores below the goal that each about ``KEPT`` of the draws of the level before reach; and the draws made."""
     members, scores = sample(-np.inf, None, rng)
     levels: list[float] = []
     made = scores.size
@@ -136,36 +153,43 @@ def _levels(sample: Sampler, goal: float, rng: np.random.Generator) -> tuple[lis
         better = scores[scores > last]
         if not better.size:
             raise ArithmeticError(f"no draw has a score above {last!r}; draw more, or move further between draws")
-        level = min(max(float(np.quantile(scores, 1 - KEPT, method="higher")), float(better.min())), goal)
-        if level == goal:
+        level = max(float(np.quantile(scores, 1 - KEPT, method="higher")), float(better.min()))
+        if level >= goal:
             break
         levels.append(level)
         members, scores = sample(level, _survivors(members, scores, level, rng), rng)
         made += scores.size
-    return [*levels, goal], made
+    return levels, made
 
 
-def _product(sample: Sampler, levels: list[float], rng: np.random.Generator) -> tuple[float, int]:
-    """The logarithm of the product of conditional shares in one run, and the draws made."""
-    members, scores = sample(-np.inf, None, rng)
-    total, made = 0.0, scores.size
-    for place, level in enumerate(levels):
-        reached = float((scores >= level).mean())
-        if reached == 0:
-            return -np.inf, made
-        total += float(np.log(reached))
-        if place < len(levels) - 1:
-            members, scores = sample(level, _survivors(members, scores, level, rng), rng)
-            made += scores.size
-    return total, made
+def _products(sample: Sampler, levels: list[float], goals: Array, rng: np.random.Generator) -> tuple[Array, int]:
+    """Logarithms of the products of conditional shares up to each goal in one run, and the draws made."""
+    found, total, made = np.full(goals.size, -np.inf), 0.0, 0
+    members: Any | None = None
+    scores = np.zeros(0)
+    below = np.searchsorted(levels, goals, side="right")
+    for place in range(len(levels) + 1):
+        above = levels[place - 1] if place else -np.inf
+        if place:
+            reached = float((scores >= above).mean())
+            if reached == 0:
+                break
+            total += float(np.log(reached))
+            members = _survivors(np.asarray(members), scores, above, rng)
+        members, scores = sample(above, members, rng)
+        made += scores.size
+        for own in np.flatnonzero(below == place):
+            share = float((scores >= goals[own]).mean())
+            found[own] = total + np.log(share) if share > 0 else -np.inf
+    return found, made
 
 
 def _survivors(members: npt.NDArray[Any], scores: Array, level: float, rng: np.random.Generator) -> npt.NDArray[Any]:
     """As many members as there were, drawn evenly from those that reach the level."""
     kept = np.flatnonzero(scores >= level)
     whole, rest = divmod(scores.size, kept.size)
-    chosen = np.concatenate([np.tile(kept, whole), rng.choice(kept, rest, replace=False)])
-    return members[rng.permutation(chosen)]
+    chosen = rng.permutation(np.concatenate([np.tile(kept, whole), rng.choice(kept, rest, replace=False)]))
+    return np.asarray(members[chosen])
 
 
 def _checked_level(level: float) -> float:
