@@ -39,7 +39,7 @@ def taken(place: Place, env: Environment, plan: Planned, statement: Statement) -
     own = env.choice(rows.__contains__)
     for state, chosen in own.items():
         if plan.most(chosen[0]) > statement.ties:
-            place.fail(f"{state}: this action may have a gap above the tolerance of ties")
+            place.at(state).fail("this action may have a gap above the tolerance of ties")
     return own
 
 

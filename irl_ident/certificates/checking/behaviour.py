@@ -20,9 +20,9 @@ def upper_chance(place: Place, env: Environment, choice: Choice, states: frozens
     for state, rows in choice.items():
         here = chance.get(state, 0)
         if here < 0 or (state in states and here < scale):
-            place.fail(f"{state}: should be at least {1 if state in states else 0}")
+            place.at(state).fail(f"should be at least {1 if state in states else 0}")
         if state not in states and any(here < env.expected(row, chance) for row in rows):
-            place.fail(f"{state}: is below the chance after an action that may be taken")
+            place.at(state).fail("is below the chance after an action that may be taken")
     return env.start(chance) / scale
 
 
@@ -31,7 +31,7 @@ def lower_chance(place: Place, steps: Place, env: Environment, choice: Choice, s
     chance, scale = read_values(place, env)
     for state in states:
         if chance.get(state, 0) > scale:
-            place.fail(f"{state}: should be at most 1")
+            place.at(state).fail("should be at most 1")
     positive = {state: here for state, here in chance.items() if here > 0}
     open_ = positive.keys() - states
     left, unit = read_values(steps, env)
@@ -41,9 +41,9 @@ def lower_chance(place: Place, steps: Place, env: Environment, choice: Choice, s
     for state in open_ & choice.keys():
         for row in choice[state]:
             if positive[state] > env.expected(row, positive):
-                place.fail(f"{state}: is above the chance after an action that may be taken")
+                place.at(state).fail("is above the chance after an action that may be taken")
             if within[state] < unit + env.expected(row, within):
-                steps.fail(f"{state}: do not prove that the agent leaves")
+                steps.at(state).fail("do not prove that the agent leaves")
     return env.start(chance) / scale
 
 
@@ -63,5 +63,5 @@ def _return(place: Place, env: Environment, choice: Choice, reward: Vector, sign
         for row in rows:
             after = reward[row] + env.onward(row, values) / scale
             if sign * Fraction(values[state], scale) > sign * after:
-                place.fail(f"{state}: is {'above' if sign > 0 else 'below'} the return of an action that may be taken")
+                place.at(state).fail(f"is {'above' if sign > 0 else 'below'} the return of an action that may be taken")
     return env.normaliser() * env.start(values) / scale

@@ -121,7 +121,7 @@ def check_plan(
         onward = env.onward(row, excess) / scale
         here = Fraction(excess[row // env.n_actions], scale)
         if here < max(advantage, Fraction(0)) + onward:
-            given["excess"].fail(f"{row // env.n_actions}: is too small for action {row % env.n_actions}")
+            given["excess"].at(row // env.n_actions).fail(f"is too small for action {row % env.n_actions}")
         least[row] = -advantage - error - onward
     return LeafPlan(value_map, directions, excess, scale, error, least)
 

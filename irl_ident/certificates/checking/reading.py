@@ -104,6 +104,10 @@ class Place:
         """Reject the document."""
         raise Rejected(f"{self.path or 'certificate'}: {why}")
 
+    def at(self, key: object) -> Place:
+        """The place of an element, to be named."""
+        return self._below(str(key), None)
+
     def fields(self, required: str, optional: str = "") -> dict[str, Place]:
         """The values of an object with these keys; optional ones that are null or left out are missing."""
         given = self._object()

@@ -78,7 +78,7 @@ def objective(
                 )
         for row in kept.worse:
             if found[number].least(row) < statement.strictness:
-                given["values"].fail(f"{number}: the worse action of row {row} may have a gap below the strictness")
+                given["values"].at(number).fail(f"the worse action of row {row} may have a gap below the strictness")
     return theta, found
 
 
