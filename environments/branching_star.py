@@ -126,8 +126,7 @@ def implied_leads(seen: Iterable[tuple[Lengths, int]], *, branches: int = 3) -> 
     -------
     array (B, B)
         The greatest d of which it is certain that branch i is preferred to branch j when its prize is d steps farther
-        away; ``-inf`` where nothing is known, ``inf`` on the diagonal if no objective explains the choices.  Branch i
-        is certainly taken in a star with lengths L just when ``L_i - L_j`` is at most ``leads[i, j]`` for every open j.
+        away; ``-inf`` where nothing is known, ``inf`` on the diagonal if no objective explains the choices.
 
     Notes
     -----
@@ -150,17 +149,15 @@ def implied_leads(seen: Iterable[tuple[Lengths, int]], *, branches: int = 3) -> 
     return leads
 
 
-def certainly_taken(leads: Array, lengths: Lengths) -> int | None:
-    """The branch that every objective behind ``leads`` (:func:`implied_leads`) takes in a star with at least two open
-    branches, or None where they differ.
+def ruled_out(seen: Iterable[tuple[Lengths, int]], lengths: Lengths, branch: int) -> bool:
+    """Whether no objective that explains what was ``seen`` takes ``branch`` in a star with these lengths.
+
+    Ties are included: none is indifferent between it and another branch that it takes.
+
+    With the choice of that branch among what was seen, there is a circle of bounds that contradict each other.
     """
-    for branch, length in enumerate(lengths):
-        if length is None:
-            continue
-        others = [(j, other) for j, other in enumerate(lengths) if other is not None and j != branch]
-        if others and all(length - other <= leads[branch, j] for j, other in others):
-            return branch
-    return None
+    leads = implied_leads([*seen, (lengths, branch)], branches=len(lengths))
+    return bool(np.isinf(leads[branch, branch]) and leads[branch, branch] > 0)
 
 
 def picture(lengths: Lengths) -> str:

@@ -61,18 +61,17 @@ def farthest_reaching(logs, lengths):
     return (logs - steps).argmax(axis=1)
 
 
-def brute_certain(seen, lengths, discount=0.9):
-    """By enumerating a fine grid of logarithms of prizes, the first prize kept at 1."""
+def brute_choices(seen, lengths):
+    """By enumerating a fine grid of logarithms of prizes, the first prize kept at 1: what is taken in a star."""
     steps = np.arange(-13, 13.01, 0.25) + 0.125
     logs = np.stack(np.meshgrid(0.0, steps, steps, indexing="ij"), axis=-1).reshape(-1, 3)
     kept = np.ones(len(logs), bool)
     for star, branch in seen:
         kept &= farthest_reaching(logs, star) == branch
-    choices = set(farthest_reaching(logs, lengths)[kept].tolist())
-    return choices.pop() if len(choices) == 1 else None
+    return set(farthest_reaching(logs, lengths)[kept].tolist())
 
 
-def test_what_is_certain_agrees_with_enumeration():
+def test_what_is_ruled_out_agrees_with_enumeration():
     rng = np.random.default_rng(0)
     certain = 0
     for _ in range(60):
@@ -80,10 +79,11 @@ def test_what_is_certain_agrees_with_enumeration():
         stars = [world.random_lengths(rng) for _ in range(3)]
         seen = [(star, world.preferred(theta, star, 0.9)) for star in stars]
         asked = world.random_lengths(rng)
-        found = world.certainly_taken(world.implied_leads(seen), asked)
-        assert found == brute_certain(seen, asked)
-        certain += found is not None
-        assert found in (None, world.preferred(theta, asked, 0.9))
+        possible = brute_choices(seen, asked)
+        assert world.preferred(theta, asked, 0.9) in possible
+        for branch in np.flatnonzero([length is not None for length in asked]).tolist():
+            assert world.ruled_out(seen, asked, branch) == (branch not in possible)
+        certain += len(possible) == 1
     assert 10 < certain < 60
 
 
@@ -92,8 +92,9 @@ def test_chains_imply_what_no_single_choice_shows():
     leads = world.implied_leads([((3, 1, None), 0), ((None, 4, 1), 1)])
     assert leads[0, 2] == 5
     assert leads[2, 0] == -np.inf
-    assert world.certainly_taken(leads, (6, None, 1)) == 0
-    assert world.certainly_taken(leads, (6, 1, 1)) is None
+    seen = [((3, 1, None), 0), ((None, 4, 1), 1)]
+    assert world.ruled_out(seen, (6, None, 1), 2)
+    assert not world.ruled_out(seen, (6, 1, 1), 1)
     contradictory = world.implied_leads([((3, 1, None), 0), ((1, 3, None), 1)])
     assert contradictory[0, 0] == np.inf
 
