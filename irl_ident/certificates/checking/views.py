@@ -74,6 +74,10 @@ class Leaf(View):
             place.fields("")
             above(place, plan.least[atom.row], ties)
             return
+        rivals = [row for row in plan.map.env.rows(atom.state) if row != atom.row]
+        if all(plan.least[row] > 0 for row in rivals):
+            place.fields("")
+            return
         bound = self.claims.bound(-plan.directions[atom.row], place, self.region)
         excess = Fraction(plan.excess[atom.state], plan.excess_scale)
         at_most(place, bound + excess + plan.map.env.discount * plan.error, ties)
