@@ -11,6 +11,7 @@ if TYPE_CHECKING:
     from irl_ident import (
         agents,
         builders,
+        certificates,
         conformance,
         design,
         distances,
@@ -24,6 +25,7 @@ if TYPE_CHECKING:
         solvers,
         transformed,
     )
+    from irl_ident.certificates.certifying import certify
     from irl_ident.environment import Environment
     from irl_ident.identified import assess, identify
     from irl_ident.identified.generalising import generalises
@@ -33,12 +35,14 @@ _NAMES = {
     "Environment": "irl_ident.environment",
     "identify": "irl_ident.identified",
     "assess": "irl_ident.identified",
+    "certify": "irl_ident.certificates.certifying",
     "generalises": "irl_ident.identified.generalising",
     "score": "irl_ident.scoring",
 }
 _ROOMS = {
     "agents",
     "builders",
+    "certificates",
     "conformance",
     "design",
     "distances",
@@ -58,6 +62,8 @@ __all__ = [
     "agents",
     "assess",
     "builders",
+    "certificates",
+    "certify",
     "conformance",
     "design",
     "distances",

@@ -105,6 +105,10 @@ class Block:
         """Factorisations cannot be pickled; they are made again where they are needed."""
         return Block, (self.shaping, self.features, self.shown, self.known, self.discount)
 
+    def chosen_balance(self, excess: Array) -> Array:
+        """What multipliers of chosen rows add to ``B^T y`` in known states, undone: ``L^-T excess``, (c,) or (c, m)."""
+        return np.asarray(self._factor.solve(excess[self.known], trans="T")) if self.chosen.size else excess[self.known]
+
     def balance(self, multipliers: Array) -> Array:
         """Change the multipliers (S * A,) of chosen rows so that ``B^T y = 0`` in known states."""
         balanced = multipliers.copy()

@@ -1,0 +1,83 @@
+"""Certificates: what holds for every objective that is still possible, with a proof that others can check.
+
+:func:`certify` proves a property of every objective of an identified set, or finds one that violates it;
+:func:`worst_case_regret` bounds what a policy can lose, :func:`minimax_policy` finds the one that loses least,
+:func:`twins` two objectives that are the same in all that was seen and not the same elsewhere.  A certificate is a file.
+:mod:`irl_ident.certificates.checking` reads it in exact rational arithmetic, with Python's standard library alone, and
+shares no code with what found it.
+"""
+
+from __future__ import annotations
+
+import importlib
+from typing import TYPE_CHECKING, Any
+
+if TYPE_CHECKING:
+    from irl_ident.certificates.behaviours import Behaviours, behaviours
+    from irl_ident.certificates.certifying import Certificate, certify
+    from irl_ident.certificates.networks import NetworkCertificate, ReluNetwork, certified_actions
+    from irl_ident.certificates.properties import (
+        AllOf,
+        AnyOf,
+        Avoids,
+        BaseOptimal,
+        Linear,
+        Not,
+        OptimalAction,
+        Property,
+        Reaches,
+        RegretAtMost,
+        ReturnAtLeast,
+        prefers,
+    )
+    from irl_ident.certificates.regret import WorstCase, minimax_policy, worst_case_regret
+    from irl_ident.certificates.twins import Twins, twins
+
+_PLACES = {
+    "behaviours": ("Behaviours", "behaviours"),
+    "certifying": ("Certificate", "certify"),
+    "properties": (
+        "AllOf",
+        "AnyOf",
+        "Avoids",
+        "BaseOptimal",
+        "Linear",
+        "Not",
+        "OptimalAction",
+        "Property",
+        "Reaches",
+        "RegretAtMost",
+        "ReturnAtLeast",
+        "prefers",
+    ),
+    "regret": ("WorstCase", "minimax_policy", "worst_case_regret"),
+    "twins": ("Twins", "twins"),
+}
+_NAMES = {name: module for module, names in _PLACES.items() for name in names}
+
+__all__ = [
+    "AllOf",
+    "AnyOf",
+    "Avoids",
+    "BaseOptimal",
+    "Certificate",
+    "Linear",
+    "Not",
+    "OptimalAction",
+    "Property",
+    "Reaches",
+    "RegretAtMost",
+    "ReturnAtLeast",
+    "certify",
+    "prefers",
+]
+
+
+def __getattr__(name: str) -> Any:
+    if name in _NAMES:
+        return getattr(importlib.import_module(f"{__name__}.{_NAMES[name]}"), name)
+    raise AttributeError(f"module {__name__!r} has no attribute {name!r}")
+
+
+def __dir__() -> list[str]:
+    return [*__all__]

@@ -1,0 +1,234 @@
+"""Certify: a proof that a property holds of every objective that is still possible, or one for which it does not."""
+
+from __future__ import annotations
+
+import gzip
+import json
+from collections.abc import Callable
+from dataclasses import dataclass
+from itertools import chain
+from pathlib import Path
+from typing import Any, Literal
+
+import numpy as np
+
+from irl_ident.certificates import checking
+from irl_ident.certificates.document import FORMAT, VERSION, environments_of, statement
+from irl_ident.certificates.plans import Question
+from irl_ident.certificates.premise import Premise, Region, Tolerances
+from irl_ident.certificates.properties import Property
+from irl_ident.certificates.searching import Found, search
+from irl_ident.certificates.witness import member_record, members
+from irl_ident.environment import Array, Environment
+from irl_ident.identified.base import ContradictoryEvidence, IdentifiedSet
+from irl_ident.identified.optimal import OptimalSet
+
+Status = Literal["proved", "refuted", "unknown"]
+
+REGIONS = 2_000
+"""So many parts of the identified set are looked at, when nothing else is asked for."""
+
+DRAWN = 64
+"""Members that are drawn where the middle of the set is no certain member."""
+
+
+@dataclass(frozen=True, eq=False)
+class Certificate:
+    """A statement about every objective that is still possible, with what proves or refutes it.
+
+    Attributes
+    ----------
+    status : {"proved", "refuted", "unknown"}
+    prop : Property
+    ident : OptimalSet
+        What is still possible.
+    env : Environment, optional
+        Of deployment.
+    level : float or None
+        Of evidence by choices that may be errors: the agent's objective is not among those spoken of with at most this
+        probability.
+    member : array (d,)
+        An objective that is spoken of, to which not everything is the same.
+    witness : array (d,) or None
+        If refuted: an objective that behaves as was seen, and violates the property.
+    policy : int (S,) or None
+        If refuted: what that agent does in the deployment environment, one action a state.
+    regions : int
+        Parts of the set that were looked at.
+    document : dict
+        The file; see the documentation of its format.
+    """
+
+    status: Status
+    prop: Property
+    ident: OptimalSet
+    env: Environment | None
+    level: float | None
+    member: Array
+    witness: Array | None
+    policy: Any
+    regions: int
+    document: dict[str, Any]
+
+    def check(self) -> bool:
+        """Whether the independent checker accepts it, in exact rational arithmetic."""
+        return self.verdict().accepted
+
+    def verdict(self) -> checking.Verdict:
+        """What the independent checker says, with its reason."""
+        return checking.check(self.document)
+
+    def save(self, path: str | Path) -> Path:
+        """Write the file that the checker reads: JSON, compressed where the name ends in ``.gz``."""
+        target = Path(path)
+        text = json.dumps(self.document, allow_nan=False).encode()
+        part = target.with_name(target.name + ".part")
+        part.write_bytes(gzip.compress(text, mtime=0) if target.suffix == ".gz" else text)
+        part.replace(target)
+        return target
+
+    def __str__(self) -> str:
+        where = "" if self.env is None else f" in {self.env}"
+        tolerances = self.document["statement"]["tolerances"]
+        lines = [
+            f"{self.status}: {self.prop}{where}",
+            f"  of every objective of {self.ident.family.dim} parameters, the largest at most 1, for which what was shown "
+            f"in {len(self.ident.environments)} environments is optimal up to {tolerances['ties']:g} and what is known "
+            f"to be worse is worse by at least {tolerances['strictness']:g}",
+        ]
+        if self.level is not None:
+            lines.append(f"  the agent's objective is one of these with probability at least {1 - self.level:g}")
+        if self.witness is not None:
+            lines.append(f"  witness: {np.round(self.witness, 6).tolist()}")
+        return "\n".join(lines)
+
+
+def certify(
+    ident: IdentifiedSet,
+    prop: Property,
+    env: Environment | None = None,
+    *,
+    ties: float = Tolerances.ties,
+    strictness: float = Tolerances.strictness,
+    regions: int = REGIONS,
+    progress: Callable[[int, int], None] | None = None,
+) -> Certificate:
+    """Prove that a property holds of every objective that is still possible, or find one for which it does not.
+
+    Parameters
+    ----------
+    ident : OptimalSet or NoisySet
+        From :func:`irl_ident.identify`, of an optimal agent or of one that errs.
+    prop : Property
+        From :mod:`irl_ident.certificates`; composed with ``&``, ``|`` and ``~``.
+    env : Environment, optional
+        Where the agent is to be deployed.  Only linear inequalities on the objective do without.
+    ties : float
+        Largest gap ``V*(s) - Q*(s, a)`` of an action that counts as optimal, in units of the largest parameter.
+    strictness : float
+        Objectives are spoken of under which what is known to be worse is worse by at least so much, in the same units.
+        0 lets in rewards to which everything is the same.
+    regions : int
+        The set is cut into at most so many parts; "unknown" if that does not do.
+    progress : callable, optional
+        Called with the number of parts looked at and of those that wait.
+
+    Returns
+    -------
+    Certificate
+        "proved" and "refuted" have passed the independent checker.
+
+    Raises
+    ------
+    ValueError
+        When the set is of soft-optimal agents, a property does not fit, or no objective is as strict as asked.
+    ContradictoryEvidence
+        When no objective explains the evidence.
+
+    Examples
+    --------
+    An animal chose *left* over *right*, and *right* over *nothing*; is that all there is to know about *left or nothing*?
+
+    >>> import irl_ident as ii
+    >>> family = ii.rewards.StateActionRewards(1, 3)
+    >>> def cage(*arms):
+    ...     worth = np.eye(3)[list(arms)]
+    ...     return ii.Environment(np.ones((1, len(arms), 1)), 0.5), ii.rewards.LinearRewards(worth[None])
+    """
+    premise, question = _asked(ident, prop, env, Tolerances(ties, strictness))
+    middle, member = anchor(premise, question)
+    found = search(question, middle, regions, progress)
+    certificate = _made(question, member, found)
+    if certificate.status != "unknown" and not certificate.check():
+        return _made(question, member, Found(None, None, found.regions))
+    return certificate
+
+
+def _asked(
+    ident: IdentifiedSet, prop: Property, env: Environment | None, tolerances: Tolerances
+) -> tuple[Premise, Question]:
+    if not isinstance(ident, OptimalSet):
+        raise ValueError(
+            f"ident: was a {type(ident).__name__}, should be the identified set of an optimal agent, or of one that errs "
+            '(rationality "optimal" or "noisy"): what soft-optimal agents do is no linear matter'
+        )
+    if ident.conflict is not None:
+        raise ContradictoryEvidence(ident.conflict)
+    if not isinstance(prop, Property):
+        raise ValueError(f"prop: was a {type(prop).__name__}, should be a property from irl_ident.certificates")
+    prop.check(ident.family.dim, env)
+    if env is not None:
+        ident.family.matrix(env)
+    premise = Premise(ident, tolerances)
+    return premise, Question(premise, prop, env)
+
+
+def anchor(premise: Premise, question: Question) -> tuple[Array, dict[str, Any]]:
+    """A point in the middle of the premise and the record of a certain member, or ``ValueError``."""
+    room, middle, claim = Region(premise).middle()
+    if claim.bound < 0:
+        raise ValueError(
+            f"strictness: was {premise.tolerances.strictness:g}: under no objective is everything that is known to be "
+            "worse worse by so much of the largest parameter; should be smaller"
+        )
+    environments = environments_of(question)
+    for point in chain([middle], premise.ident.sample(DRAWN, 0) if room <= 0 or not premise.worse else ()):
+        for theta in members(premise, point, middle):
+            record = member_record(premise, environments, theta)
+            if record is not None:
+                return theta, record
+    raise ValueError(
+        f"ties, strictness: were {premise.tolerances.ties:g} and {premise.tolerances.strictness:g}: no objective was "
+        "found that certainly behaves as was seen up to these, and is not indifferent to everything"
+    )
+
+
+def _made(question: Question, member: dict[str, Any], found: Found) -> Certificate:
+    ident, env = question.premise.ident, question.env
+    status: Status = "refuted" if found.witness else "proved" if found.root else "unknown"
+    document: dict[str, Any] = {
+        "format": FORMAT,
+        "version": VERSION,
+        "statement": statement(question),
+        "status": status,
+        "member": member,
+        "policy_maps": {},
+        "tree": None if found.root is None else found.root.fields(),
+        "witness": None,
+    }
+    witness = policy = None
+    if found.witness is not None:
+        witness, policy, atoms = found.witness
+        record = member_record(question.premise, environments_of(question), witness)
+        values = [] if record is None else record["values"]
+        document["witness"] = {"theta": witness.tolist(), "values": values, "policy": policy, "atoms": atoms}
+    if env is not None:
+        document["policy_maps"] = {
+            str(number): {str(s): values[s].tolist() for s in np.flatnonzero(question.states)}
+            for number, (values, _) in question.policy_maps.items()
+        }
+    level = getattr(ident, "level", None)
+    theta = np.array(member["theta"])
+    return Certificate(
+        status, question.prop, ident, env, level, theta, witness, policy, found.regions, checking.seal(document)
+    )
