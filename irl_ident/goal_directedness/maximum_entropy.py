@@ -34,13 +34,16 @@ from scipy import sparse
 
 from irl_ident.environment import Array
 from irl_ident.evidence import Evidence
-from irl_ident.goal_directedness.matching import information, matched, maximised, point
-from irl_ident.goal_directedness.support import support
+from irl_ident.goal_directedness.matching import Point, information, matched, maximised, point
+from irl_ident.goal_directedness.support import Support, support, unrestricted
 from irl_ident.goal_directedness.terms import Term, family_terms, utility_terms
 from irl_ident.rewards import RewardFamily
 
 FAR = 40.0
 """Nats by which an action is made worse to stand for a theta at infinity; its probability is below 1e-17."""
+
+CLOSE = 1e-9
+"""Bounds further apart than this share of the maximum call for a second search."""
 
 
 @dataclass(frozen=True, eq=False)
@@ -61,8 +64,9 @@ class GoalDirectedness:
     by_state : tuple of array (S,)
         The parts of ``by_environment``, for each environment.
     attained : bool
-        Whether some reward of the family attains MEG.  Otherwise it is a supremum, approached by ``theta + t
-        direction`` as t grows, as for a policy that never takes an action which only an infinite reward rules out.
+        Whether some reward of the family attains MEG, within the bounds.  Otherwise it is a supremum, approached by
+        ``theta + t direction`` as t grows, as for a policy that never takes an action which only an infinite reward
+        rules out.
     theta : array (d,)
         The reward that predicts best, in nats; with ``direction`` where not attained.
     direction : array (d,)
@@ -186,22 +190,29 @@ def best_explained(terms: Sequence[Term]) -> GoalDirectedness:
 
 
 def _solved(terms: Sequence[Term]) -> GoalDirectedness:
+    """The supremum over what the support allows; where tolerances leave a gap, also over everything."""
     held = support(terms)
+    found = _over(terms, held)
+    if held.complete or found.upper - found.lower <= CLOSE * max(1.0, found.maximum):
+        return found
+    plain = _over(terms, unrestricted(terms))
+    lower, upper = max(found.lower, plain.lower), min(found.upper, plain.upper)
+    better = plain if plain.lower > found.lower else found
+    return replace(better, nats=float(np.clip(better.nats, lower, upper)), lower=lower, upper=upper)
+
+
+def _over(terms: Sequence[Term], held: Support) -> GoalDirectedness:
     best = maximised(terms, held.allowed)
-    everything = [np.ones_like(mask) for mask in held.allowed]
-    reach = FAR + 2 * max(float(np.ptp(plan.values)) for plan in best.plans)
-    near = best if held.complete else point(terms, best.theta + reach * held.direction, everything)
-    lower = max(near.value - near.error, 0.0)
-    maximum = sum(term.most for term in terms)
-    upper = min(_upper(terms, matched(terms, best), held.occupancies), maximum)
+    lower, maximum = _lower(terms, best, held), sum(term.most for term in terms)
+    upper = max(lower, min(_upper(terms, matched(terms, best), held.occupancies), maximum))
     ratios = [
         (term.occupancy * np.where(term.occupancy > 0, plan.log_ratio, 0)).sum(axis=1)
         for term, plan in zip(terms, best.plans, strict=True)
     ]
     return GoalDirectedness(
-        nats=float(np.clip(best.value, lower, max(lower, upper))),
+        nats=float(np.clip(best.value, lower, upper)),
         lower=lower,
-        upper=max(lower, upper),
+        upper=upper,
         maximum=maximum,
         by_environment=best.values,
         by_state=tuple(ratios),
@@ -210,6 +221,15 @@ def _solved(terms: Sequence[Term]) -> GoalDirectedness:
         direction=held.direction,
         policies=tuple(plan.policy for plan in best.plans),
     )
+
+
+def _lower(terms: Sequence[Term], best: Point, held: Support) -> float:
+    """F at one theta where all actions can be chosen, or 0, which is F at 0."""
+    if held.complete:
+        return max(best.value - best.error, 0.0)
+    reach = FAR + 2 * max(float(np.ptp(plan.values)) for plan in best.plans)
+    far = point(terms, best.theta + reach * held.direction, unrestricted(terms).allowed)
+    return max(far.value - far.error, 0.0)
 
 
 def _upper(terms: Sequence[Term], close: Sequence[Array], inside: Sequence[Array]) -> float:

@@ -7,7 +7,8 @@ Todd 1985):
     maximise  sum over s, a of u(s, a)
     subject to  B^T (u + w) = t mu,    sum Phi^T (u + w) = t sum Phi^T x,    0 <= u <= 1,    w, t >= 0,
 
-whose solution has u = 1 where some occupancy is positive and 0 elsewhere.  Its multipliers are a theta under which the
+whose solution has u = 1 where some occupancy is positive and 0 elsewhere.  Only actions that the policies themselves
+never choose are asked about.  Its multipliers are a theta under which the
 actions that are never chosen are at least 1 worse than the others, which are all optimal: by complementary slackness,
 and by Goldman & Tucker (1956) such a theta exists whenever the actions are never chosen.
 """
@@ -49,13 +50,22 @@ class Support:
     occupancies: tuple[Array, ...]
 
 
-def support(terms: Sequence[Term]) -> Support:
-    """The largest support of policies with the expected features of ``terms``."""
-    size = terms[0].features.shape[1]
-    asked = [(term.occupancy == 0) & term.env.reachable[:, None] for term in terms]
+def unrestricted(terms: Sequence[Term]) -> Support:
+    """All actions, with the policies themselves."""
     everything = tuple(np.ones(term.occupancy.shape, dtype=bool) for term in terms)
+    size = terms[0].features.shape[1]
+    return Support(everything, True, np.zeros(size), tuple(term.occupancy for term in terms))
+
+
+def support(terms: Sequence[Term]) -> Support:
+    """The largest support of policies with the expected features of ``terms``.
+
+    Features that differ from those of a smaller support by less than the linear program's tolerance, 1e-7, can be taken
+    for those; where the program cannot be solved, nothing is ruled out.
+    """
+    asked = [(term.occupancy == 0) & term.env.reachable[:, None] for term in terms]
     if not any(mask.any() for mask in asked):
-        return Support(everything, True, np.zeros(size), tuple(term.occupancy for term in terms))
+        return unrestricted(terms)
     flat = np.concatenate([mask.ravel() for mask in asked])
     flows = sparse.block_diag([term.env.shaping.T for term in terms], format="csr")
     features = sparse.hstack([term.features.T for term in terms], format="csr")
@@ -75,21 +85,21 @@ def support(terms: Sequence[Term]) -> Support:
         method="highs",
     )
     if found.status != 0:
-        raise ArithmeticError(f"goal-directedness: the linear program of the support ended with: {found.message}")
+        return unrestricted(terms)
     count = unknown.shape[1]
     chosen = ~flat
     chosen[flat] = found.x[:count] > 0.5
-    masses = found.x[count:-1]
+    masses, own = found.x[count:-1], np.concatenate([term.occupancy.ravel() for term in terms])
     masses[flat] += found.x[:count]
-    masses = np.where(chosen, masses, 0) / max(found.x[-1], np.finfo(float).tiny)
+    inside = (own + np.where(chosen, masses, 0) / found.x[-1]) / 2 if found.x[-1] > 0 else own
     direction = found.eqlin.marginals[flows.shape[0] :] / units
-    return _support(terms, chosen, masses, direction)
+    return _support(terms, chosen, inside, direction)
 
 
-def _support(terms: Sequence[Term], chosen: Mask, masses: Array, direction: Array) -> Support:
+def _support(terms: Sequence[Term], chosen: Mask, inside: Array, direction: Array) -> Support:
     ends = np.cumsum([term.occupancy.size for term in terms])[:-1]
     allowed, occupancies, complete = [], [], True
-    for term, mask, mass in zip(terms, np.split(chosen, ends), np.split(masses, ends), strict=True):
+    for term, mask, mass in zip(terms, np.split(chosen, ends), np.split(inside, ends), strict=True):
         here = mask.reshape(term.occupancy.shape) & term.env.reachable[:, None]
         visited = here.any(axis=1, keepdims=True)
         complete &= bool((here | ~term.env.reachable[:, None]).all())
