@@ -5,8 +5,8 @@
 strategies                   :class:`Greedy`, :class:`InformationGain`, :class:`BinarySearch`, :class:`Exhaustive`,
                              :class:`Oracle`, :class:`MinimaxWidth`, :class:`RankGrowth`, :class:`SecondAngle`,
                              :class:`FisherD`, :class:`FisherA`, :class:`FisherE`, :class:`MaximinRegret`,
-                             :class:`DeploymentRegret`, :class:`WorstDeploymentRegret`, :class:`Random`,
-                             :class:`RoundRobin`, :class:`Fixed`, or one's own (an example is in
+                             :class:`DeploymentRegret`, :class:`WorstDeploymentRegret`, :class:`Counterexample`,
+                             :class:`Random`, :class:`RoundRobin`, :class:`Fixed`, or one's own (an example is in
                              :mod:`irl_ident.design.strategies`)
 open directions              :func:`closes` tells which candidate closes which, :func:`report` puts it into the report
 bounds on regret             :func:`regret_bound`; :func:`still_needed` says what keeps it above a goal
@@ -24,6 +24,7 @@ finite sets of objectives    :class:`VersionSpace` and the functions on arrays b
 from irl_ident.design.behaviour import behaviour_classes, behaviour_labels, consistent
 from irl_ident.design.campaign import Campaign, CampaignOver
 from irl_ident.design.closing import Closing, closes, report
+from irl_ident.design.counterexample import Counterexample
 from irl_ident.design.deployment import DeploymentRegret, WorstDeploymentRegret
 from irl_ident.design.extended import Extended, ExtendedSearch
 from irl_ident.design.families import EnvironmentFamily, Listed, Mixtures, Products
@@ -71,6 +72,7 @@ __all__ = [
     "Campaign",
     "CampaignOver",
     "Closing",
+    "Counterexample",
     "Decision",
     "DeploymentRegret",
     "Discounts",
