@@ -35,7 +35,7 @@ from irl_ident.design.behaviour import Labels, behaviour_classes, digest, signat
 from irl_ident.design.strategies import Answers, AnswerStrategy
 from irl_ident.design.version_space import class_shares, elimination_scores
 from irl_ident.environment import Array, Environment, Mask
-from irl_ident.identified import anything
+from irl_ident.identified.optimal import OptimalSet
 from irl_ident.rewards import RewardFamily
 
 if TYPE_CHECKING:
@@ -172,7 +172,7 @@ def _violating(asked: _Asked) -> Mask:
     alone = any(isinstance(atom, Linear | RegretAtMost) for atom in atoms(asked.prop))
     classes = np.arange(len(asked.thetas)) if alone else behaviour_classes(behaviour)
     _, first, place = np.unique(classes, return_index=True, return_inverse=True)
-    question = Question(Premise(anything(asked.family), Tolerances()), asked.prop, asked.deployment)
+    question = Question(Premise(OptimalSet(asked.family, ()), Tolerances()), asked.prop, asked.deployment)
     found = np.array([violation(question, asked.thetas[i]) is not None for i in first])[place.reshape(-1)]
     found.setflags(write=False)
     return found
