@@ -38,12 +38,15 @@ from irl_ident.environment import Array, Environment
 from irl_ident.evidence import Policy
 from irl_ident.goal_directedness.shares import Share, exact_share, split_share
 from irl_ident.identified.constraints import Constraints, reduced
-from irl_ident.identified.hull import center, hull
+from irl_ident.identified.hull import certified_maximum
 from irl_ident.identified.observed import System, systems
 from irl_ident.rewards import RewardFamily
 
 EXACT_DIM = 6
 """Up to so many parameters the volume is computed, not estimated."""
+
+NO_VOLUME = 1e-9
+"""Cones in which no optimality condition, scaled to largest entry 1, can hold by more than this have no volume."""
 
 STEPS = 2
 """Hit-and-run steps between two levels, for each parameter."""
@@ -70,8 +73,7 @@ class Coherence:
         Sum over the observed states of ``log2(A / n(s))``, n(s) being the number of actions that tie for almost all of
         those rewards.
     decided : bool
-        False where rounding does not let one say whether the rewards have volume; the share then counts implicit
-        equations as found.
+        False where the rewards may have volume, but no point was found that is clearly inside; the share is then 0.
     """
 
     share: Share
@@ -140,14 +142,25 @@ def coherence(
             f"evidence: {constraints.unknowns - family.dim} states that can be reached from observed ones were not "
             "observed; show what is done in all of them"
         )
-    span = hull(constraints)
     bits = sum(_told_apart(system, place, constraints) for place, system in enumerate(seen))
-    if span.basis.shape[1] < family.dim:
-        return Coherence(exact_share(0.0), bits, span.decided)
+    if constraints.equal.nnz:
+        return Coherence(exact_share(0.0), bits)
     rows = constraints.at_least.toarray()
-    inside = 0.5 * center(constraints, span.implicit, np.ones(family.dim))
-    share = box_share(rows, inside, draws=draws, repeats=repeats, seed=seed, level=level)
-    return Coherence(share, bits, span.decided)
+    if not len(rows):
+        return Coherence(exact_share(1.0), bits)
+    inside, widest = _chebyshev(rows)
+    least = float((rows @ inside).min())
+    if least <= NO_VOLUME:
+        return Coherence(exact_share(0.0), bits, decided=widest <= NO_VOLUME)
+    return Coherence(box_share(rows, inside, draws=draws, repeats=repeats, seed=seed, level=level), bits)
+
+
+def _chebyshev(rows: Array) -> tuple[Array, float]:
+    """A point of the box, inside it, with nearly the largest least slack of the rows, and what no slack is above."""
+    size = rows.shape[1]
+    with_slack = np.hstack([rows, -np.ones((len(rows), 1))])
+    found = certified_maximum(np.eye(size + 1)[size], with_slack, np.zeros((0, size + 1)), np.ones(size + 1))
+    return 0.5 * found.theta[:size], found.upper
 
 
 def box_share(
