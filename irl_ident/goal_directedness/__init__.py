@@ -5,10 +5,22 @@
                              which soft-optimal play predicts choices better than chance, over all rationalities
 :func:`meg_family`           the same for the best utility of a family, one for all environments
 :func:`target_rewards`       the family of all utilities on a target variable
+:func:`agent_or_device`      posterior probability of an agent against a fixed map from states to actions (Orseau et
+                             al. 2018), with :class:`Device` and :func:`soft_agents` for its two sides
 ===========================  =======================================================================================
 """
 
+from irl_ident.goal_directedness.devices import AgentOrDevice, Device, agent_or_device, soft_agents
 from irl_ident.goal_directedness.maximum_entropy import GoalDirectedness, meg, meg_family
 from irl_ident.goal_directedness.targets import target_rewards
 
-__all__ = ["GoalDirectedness", "meg", "meg_family", "target_rewards"]
+__all__ = [
+    "AgentOrDevice",
+    "Device",
+    "GoalDirectedness",
+    "agent_or_device",
+    "meg",
+    "meg_family",
+    "soft_agents",
+    "target_rewards",
+]

@@ -94,8 +94,8 @@ def came_to(env: Environment, policy: Array) -> Mask:
     """States (S,) that a policy comes to from ``env.initial``."""
     chain, starts = chain_of(env, policy).tocoo(), np.flatnonzero(env.initial)
     moved = chain.data > 0
-    origins = np.append(chain.row[moved], np.full(starts.size, env.n_states))
-    ends = np.append(chain.col[moved], starts)
+    origins: npt.NDArray[np.int64] = np.append(chain.row[moved], np.full(starts.size, env.n_states))
+    ends: npt.NDArray[np.int64] = np.append(chain.col[moved], starts)
     shape = (env.n_states + 1, env.n_states + 1)
     moves: sparse.csr_array[np.float64] = sparse.csr_array((np.ones(ends.size), (origins, ends)), shape=shape)
     found = np.zeros(env.n_states + 1, dtype=bool)
@@ -106,7 +106,7 @@ def came_to(env: Environment, policy: Array) -> Mask:
 def _one_each(utility: npt.ArrayLike | Sequence[npt.ArrayLike], envs: Sequence[Environment]) -> list[Array]:
     """A utility (S, A) for each environment."""
     listed: Any = utility
-    if not np.iterable(listed) or len(listed) == 0:
+    if np.ndim(listed) == 0 or len(listed) == 0:
         raise ValueError(f"utility: was {utility!r}, should be an array (S, A), or one for each environment")
     each: list[Any] = [listed] * len(envs) if np.ndim(listed[0]) < 2 else list(listed)
     if len(each) != len(envs):
