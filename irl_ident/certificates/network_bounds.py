@@ -27,8 +27,8 @@ def neuron_bounds(
         up, down = np.maximum(w, 0), np.minimum(w, 0)
         low, high = up @ below[0] + down @ below[1] + b, up @ below[1] + down @ below[0] + b
         if layer:
-            low = np.maximum(low, b - backward(network, lower, upper, known, -w)[0])
-            high = np.minimum(high, b + backward(network, lower, upper, known, w)[0])
+            low = np.maximum(low, b - backward(network, lower, upper, known, -w))
+            high = np.minimum(high, b + backward(network, lower, upper, known, w))
         for (split, i), sign in phases.items():
             if split == layer:
                 low[i], high[i] = (max(low[i], 0), high[i]) if sign > 0 else (low[i], min(high[i], 0))
@@ -39,20 +39,16 @@ def neuron_bounds(
     return known
 
 
-def backward(
-    network: ReluNetwork, lower: Array, upper: Array, known: Sequence[Bounds], weights: Array
-) -> tuple[Array, list[Array]]:
-    """Upper bounds (m,) of ``weights @ h`` (m, n) with h the last layer of ``known``, and their slopes by layer."""
+def backward(network: ReluNetwork, lower: Array, upper: Array, known: Sequence[Bounds], weights: Array) -> Array:
+    """Upper bounds (m,) of ``weights @ h`` (m, n) with h the last layer of ``known``, by the rule's slopes."""
     total, g = np.zeros(len(weights)), weights
-    slopes: list[Array] = []
     for (low, high), w, b in list(zip(known, network.weights, network.biases, strict=False))[::-1]:
         unsure = (low < 0) & (high > 0)
         line = np.where(unsure, high / np.where(unsure, high - low, 1), low >= 0)
         offset = np.where(unsure, -low * line, 0)
         under = np.where(unsure, high > -low, low >= 0)
         rising = np.maximum(g, 0)
-        chosen = rising * line + np.minimum(g, 0) * under
-        slopes.insert(0, chosen)
-        total = total + rising @ offset + chosen @ b
-        g = chosen @ w
-    return total + np.maximum(g, 0) @ upper + np.minimum(g, 0) @ lower, slopes
+        slopes = rising * line + np.minimum(g, 0) * under
+        total = total + rising @ offset + slopes @ b
+        g = slopes @ w
+    return np.asarray(total + np.maximum(g, 0) @ upper + np.minimum(g, 0) @ lower)

@@ -22,7 +22,7 @@ A tree is one of
 * ``{"neuron": [l, i], "inactive": tree, "active": tree}``: neuron i of hidden layer l (from 0) before its ReLU is
   <= 0, or >= 0;
 * ``{"rivals": [A whole numbers], "slopes": [whole numbers of each hidden layer]}``: a leaf.  Multipliers of rivals are
-  0 or more; they and the slopes have a common unit, which plays no part.
+  0 or more; they and the slopes have a common unit, which plays no part.  Without slopes, the rule's are meant.
 
 A region is *proved* when all actions that its table does not allow are excluded, *refuted* when one of them is reached,
 and *unknown* otherwise.
@@ -109,7 +109,7 @@ def _check_region(place: str, network: tuple[Any, Any, Any], margin: float, regi
         raise Rejected(f"{place}: the region's box is upside down")
     if not allowed or not allowed <= set(range(n_actions)) or set(result) != {"excluded", "reached", "near"}:
         raise Rejected(f"{place}: should have actions below {n_actions}, and excluded, reached and near ones")
-    net = whole_network(weights, biases, lower, upper)
+    net = whole_network(weights, biases, lower, upper, [margin])
     needed = needed_margin(net, margin, significand)
     actions = {kind: {_action(place, name, n_actions): name for name in result[kind]} for kind in result}
     for action, name in actions["excluded"].items():
@@ -140,7 +140,7 @@ def standing(
     significand: int | None,
 ) -> Literal["reached", "near", "lost"]:
     """Whether ``action`` is ahead of all others at ``inputs`` by more than the margin, behind by more, or neither."""
-    net = whole_network(weights, biases, lower, upper, inputs)
+    net = whole_network(weights, biases, lower, upper, [margin, *inputs])
     needed = needed_margin(net, margin, significand)
     found = outputs(net, wholes(inputs, net.digits))
     ahead = found[action] - max(value for other, value in enumerate(found) if other != action)
@@ -175,7 +175,7 @@ def check_tree(place: str, net: WholeNetwork, action: int, tree: Any, needed: in
 
 def _check_leaf(place: str, leaf: Mapping[str, Any], shape: Sequence[int]) -> None:
     *hidden, n_actions = shape
-    rivals, slopes = leaf["rivals"], leaf["slopes"]
+    rivals, slopes = leaf["rivals"], leaf.get("slopes", [[0] * size for size in hidden])
     whole = all(type(x) is int for row in (rivals, *slopes) for x in row)
     if not whole or len(rivals) != n_actions or [len(row) for row in slopes] != hidden or min(rivals) < 0:
         raise Rejected(f"{place}: a leaf should have {n_actions} multipliers >= 0 and {hidden} slopes, whole numbers")

@@ -60,7 +60,8 @@ class ReluNetwork:
             )
         if significand is not None and significand not in SIGNIFICANDS:
             raise ValueError(f"significand: was {significand!r}, should be 24, 53 or None")
-        kept_weights, kept_biases = [], []
+        kept_weights: list[Array] = []
+        kept_biases: list[Array] = []
         for layer, (matrix, bias) in enumerate(zip(weights, biases, strict=True)):
             w, b = (
                 _finite(f"weights[{layer}]", matrix, 2),
@@ -138,7 +139,9 @@ class Region:
             raise ValueError(f"upper: has {high.size} numbers, should have {low.size} as lower has")
         if (low > high).any():
             place = int(np.argmax(low > high))
-            raise ValueError(f"lower[{place}]: is {low[place]!r}, should be at most upper[{place}], {high[place]!r}")
+            raise ValueError(
+                f"lower[{place}]: is {float(low[place])!r}, should be at most upper[{place}], {float(high[place])!r}"
+            )
         chosen = tuple(sorted({int(action) for action in actions}))
         if not chosen or chosen[0] < 0 or any(int(action) != action for action in actions):
             raise ValueError(f"actions: were {list(actions)!r}, should be one action or more, counted from 0")
@@ -185,9 +188,8 @@ def regions_around(observations: npt.ArrayLike, radius: npt.ArrayLike, policy: n
         raise ValueError("radius: should be 0 or more")
     low, high = seen - noise, seen + noise
     allowed: Mask = table > 0
-    return tuple(
-        Region(low[s], high[s], s, np.flatnonzero(allowed[s]).tolist()) for s in np.flatnonzero(allowed.any(axis=1))
-    )
+    known = np.flatnonzero(allowed.any(axis=1)).tolist()
+    return tuple(Region(low[s], high[s], s, np.flatnonzero(allowed[s]).tolist()) for s in known)
 
 
 def _broadcasts(shape: tuple[int, ...], target: tuple[int, ...]) -> bool:

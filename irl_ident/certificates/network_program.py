@@ -10,7 +10,7 @@ counterexample, or for the neuron to split.
 from __future__ import annotations
 
 from collections.abc import Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 
 import numpy as np
 from scipy import sparse
@@ -20,7 +20,11 @@ from irl_ident.certificates.network_model import ReluNetwork
 from irl_ident.environment import Array
 from irl_ident.highs import minimise
 
-OPTIONS = {"solver": "simplex", "primal_feasibility_tolerance": 1e-9, "dual_feasibility_tolerance": 1e-9}
+OPTIONS: dict[str, object] = {
+    "solver": "simplex",
+    "primal_feasibility_tolerance": 1e-9,
+    "dual_feasibility_tolerance": 1e-9,
+}
 
 
 @dataclass(frozen=True, eq=False)
@@ -33,19 +37,22 @@ class Lead:
         The largest t; minus infinity where nothing satisfies the constraints; NaN when the solver failed.
     rivals : array (A,)
         Multipliers of the rivals, 0 for the action itself.
-    slopes : list of arrays
-        Multipliers of each hidden layer's equations.
+    slopes : list of arrays or None
+        Multipliers of each hidden layer's equations; None for those of the rule.
     inputs : array (n,) or None
         Where t is largest.
     gaps : list of arrays
-        How far each neuron is from its ReLU there, times how much that matters.
+        How far each neuron is from its ReLU there; empty where no such place is known.
+    weights : list of arrays
+        How much the lead changes with the neuron, to first order.
     """
 
     lead: float
     rivals: Array
-    slopes: list[Array]
+    slopes: list[Array] | None
     inputs: Array | None
-    gaps: list[Array]
+    gaps: list[Array] = field(default_factory=list)
+    weights: list[Array] = field(default_factory=list)
 
 
 def largest_lead(network: ReluNetwork, lower: Array, upper: Array, known: Sequence[Bounds], action: int) -> Lead:
@@ -114,11 +121,11 @@ def largest_lead(network: ReluNetwork, lower: Array, upper: Array, known: Sequen
     rivals = np.zeros(network.n_actions)
     rivals[others] = np.maximum(parts[-1], 0)
     if point is None:
-        return Lead(-lead, rivals, slopes, None, [])
+        return Lead(-lead, rivals, slopes, None)
     weights = [s @ v for s, v in zip(slopes[1:], network.weights[1:-1], strict=True)]
     weights.append(rivals.sum() * w[action] - rivals @ w)
     gaps, values = [], np.array(point)
-    for size, start, weight in zip(hidden, starts, weights, strict=False):
+    for size, start in zip(hidden, starts, strict=False):
         before, after = values[start : start + size], values[start + size : start + 2 * size]
-        gaps.append((after - np.maximum(before, 0)) * weight)
-    return Lead(-lead, rivals, slopes, np.clip(values[:n], lower, upper), [np.abs(gap) for gap in gaps])
+        gaps.append(np.abs(after - np.maximum(before, 0)))
+    return Lead(-lead, rivals, slopes, np.clip(values[:n], lower, upper), gaps, [np.abs(x) for x in weights])

@@ -8,7 +8,7 @@ before it counts.
 
 from __future__ import annotations
 
-from collections.abc import Iterable, Mapping
+from collections.abc import Iterable, Iterator, Mapping
 from dataclasses import dataclass
 from itertools import product
 from typing import Any, Literal
@@ -41,7 +41,7 @@ UNDECIDED_PER_INPUT = 4
 """With more undecided neurons than this for each input the box is halved, with fewer a neuron is split."""
 
 ROUNDING = 1e-9
-"""Outputs nearer than this share of the largest are compared exactly."""
+"""What is decided by less than this share of the outputs is compared exactly."""
 
 NEGLIGIBLE = 1e-12
 """A neuron this near to its ReLU is on it."""
@@ -58,15 +58,15 @@ class Found:
     outcome : {"excluded", "reached", "near", "open"}
         Chosen nowhere; chosen at ``inputs``; as good as the best at ``inputs``, as far as the margin can tell; nothing
         within the limit.
-    leaves : int
-        How many boxes the search looked at.
+    parts : int
+        How many parts of the region the search looked at.
     tree : dict, optional
         The proof of "excluded"; see :mod:`irl_ident.certificates.network_checking`.
     inputs : array (n,), optional
     """
 
     outcome: Outcome
-    leaves: int
+    parts: int
     tree: Mapping[str, Any] | None = None
     inputs: Array | None = None
 
@@ -82,9 +82,10 @@ class Question:
             region.lower.tolist(),
             region.upper.tolist(),
         )
-        self.whole: WholeNetwork = whole_network(*self.given)
+        self.whole: WholeNetwork = whole_network(*self.given, [margin])
         self.needed = needed_margin(self.whole, margin, network.significand)
         self.gap = float(np.nextafter(self.needed / 2**self.whole.scale, np.inf))
+        self.slack = ROUNDING * float(np.abs(network.outputs(self.tried())).max())
 
     def lead(self, action: int, inputs: Array) -> Array:
         """How far ``action`` is ahead of all others at ``inputs`` (N, n), up to rounding, (N,)."""
@@ -95,14 +96,16 @@ class Question:
         """Of ``inputs`` (N, n) the one where ``action`` is furthest ahead, if that is by more than the margin."""
         lead = self.lead(action, inputs)
         best = int(np.argmax(lead))
-        return inputs[best] if lead[best] > self.gap and self._standing(action, inputs[best]) == "reached" else None
+        return (
+            inputs[best]
+            if lead[best] > self.gap - self.slack and self._standing(action, inputs[best]) == "reached"
+            else None
+        )
 
     def near(self, action: int, inputs: Array) -> bool:
         """Whether ``action`` is as good as the best at ``inputs`` (n,), as far as the margin can tell."""
-        slack = ROUNDING * np.abs(self.network.outputs(inputs)).max()
-        return bool(abs(self.lead(action, inputs[None])[0]) <= self.gap + slack) and (
-            self._standing(action, inputs) == "near"
-        )
+        lead = abs(float(self.lead(action, inputs[None])[0]))
+        return lead <= self.gap + self.slack and self._standing(action, inputs) == "near"
 
     def _standing(self, action: int, inputs: Array) -> str:
         return network_checking.standing(*self.given, inputs.tolist(), action, self.margin, self.network.significand)
@@ -125,16 +128,10 @@ class _Part:
 
     def proved(self, question: Question, action: int, hint: Lead) -> bool:
         """Whether the multipliers of ``hint`` are a proof, which is then written down."""
-        if not hint.lead < -question.gap:
+        if not hint.lead < question.slack - question.gap:
             return False
         known = intervals(question.whole, self.low, self.high, self.phases)
-        largest = max([np.abs(row).max() for row in (hint.rivals, *hint.slopes)])
-        for bits in BITS if largest > 0 else BITS[:1]:
-            factor = 2.0**bits / largest if largest > 0 else 0.0
-            leaf = {
-                "rivals": [round(x) for x in (hint.rivals * factor).tolist()],
-                "slopes": [[round(x) for x in (row * factor).tolist()] for row in hint.slopes],
-            }
+        for leaf in _leaves(hint):
             if leaf_proves(question.whole, self.low, self.high, known, action, leaf, question.needed):
                 self.node.update(leaf)
                 return True
@@ -194,17 +191,29 @@ def decide(question: Question, action: int, most: int) -> Found:
     return Found("open" if near is None else "near", count, inputs=near)
 
 
+def _leaves(hint: Lead) -> Iterator[dict[str, Any]]:
+    """The multipliers as whole numbers, of few digits first."""
+    rows = [hint.rivals, *(hint.slopes or [])]
+    largest = max(float(np.abs(row).max()) for row in rows)
+    for bits in BITS:
+        factor = 2.0**bits / largest if largest > 0 else 0.0
+        rivals, *slopes = [[round(x) for x in (row * factor).tolist()] for row in rows]
+        yield {"rivals": rivals} if hint.slopes is None else {"rivals": rivals, "slopes": slopes}
+        if hint.slopes is None:
+            return
+
+
 def _backward_hint(network: ReluNetwork, lower: Array, upper: Array, known: list[Bounds] | None, action: int) -> Lead:
-    """Backward bounds against the rival that is ahead in the middle; zeros where there is nothing to bound."""
+    """The rule's slopes against the rival that is ahead in the middle; no rival where there is nothing to bound."""
     rivals = np.zeros(network.n_actions)
     if known is None:
-        return Lead(-np.inf, rivals, [np.zeros(b.size) for b in network.biases[:-1]], None, [])
+        return Lead(-np.inf, rivals, None, None)
     middle = network.outputs(lower / 2 + upper / 2)
     middle[action] = -np.inf
     rivals[np.argmax(middle)] = 1
     w, b = network.weights[-1], network.biases[-1]
-    bound, slopes = backward(network, lower, upper, known, (w[action] - rivals @ w)[None])
-    return Lead(float(bound[0] + b[action] - rivals @ b), rivals, [row[0] for row in slopes], None, [])
+    bound = backward(network, lower, upper, known, (w[action] - rivals @ w)[None])
+    return Lead(float(bound[0] + b[action] - rivals @ b), rivals, None, None)
 
 
 def _parts(part: _Part, known: list[Bounds], hint: Lead) -> list[_Part]:
@@ -213,8 +222,11 @@ def _parts(part: _Part, known: list[Bounds], hint: Lead) -> list[_Part]:
     widths = [high - low for low, high in zip(part.low, part.high, strict=True)]
     if sum(np.count_nonzero(row) for row in undecided) > UNDECIDED_PER_INPUT * len(widths) and max(widths) > 0:
         return part.halved(widths.index(max(widths)))
-    matter = [gap * (row > 0) for gap, row in zip(hint.gaps, undecided, strict=True)] if hint.gaps else undecided
-    layer = int(np.argmax([row.max(initial=0) for row in matter])) if matter else 0
-    if not matter or matter[layer].max() <= NEGLIGIBLE:
-        return []
-    return part.split((layer, int(np.argmax(matter[layer]))))
+    gaps = [gap * (row > 0) for gap, row in zip(hint.gaps or undecided, undecided, strict=True)]
+    weighted = [gap * weight for gap, weight in zip(gaps, hint.weights, strict=True)] if hint.weights else gaps
+    for scores in (weighted, gaps):
+        largest = [row.max() for row in scores]
+        if largest and max(largest) > NEGLIGIBLE:
+            layer = int(np.argmax(largest))
+            return part.split((layer, int(np.argmax(scores[layer]))))
+    return []

@@ -41,6 +41,9 @@ Interval = tuple[int, int]
 Phases = Mapping[tuple[int, int], int]
 """Signs (1 or -1) of neurons (hidden layer, place), both counted from 0."""
 
+FEWEST_DIGITS = 32
+"""Units are at least as fine as this, so that what is rounded up is not rounded far."""
+
 SMALLEST, LARGEST = {24: 126, 53: 1022}, {24: 127, 53: 1023}
 """Exponents of the smallest normal number (negated) and of the largest, for each number of binary digits."""
 
@@ -90,7 +93,8 @@ def whole_network(
 ) -> WholeNetwork:
     """The same network in whole numbers, fine enough for ``others`` too."""
     given = [x for matrix in weights for row in matrix for x in row] + [x for row in biases for x in row]
-    digits = max(x.as_integer_ratio()[1].bit_length() - 1 for x in [*given, *lower, *upper, *others])
+    needed = (x.as_integer_ratio()[1].bit_length() - 1 for x in [*given, *lower, *upper, *others])
+    digits = max(FEWEST_DIGITS, *needed)
     return WholeNetwork(
         [[wholes(row, digits) for row in matrix] for matrix in weights],
         [wholes(row, (layer + 2) * digits) for layer, row in enumerate(biases)],
@@ -208,7 +212,9 @@ def leaf_proves(
     total = sum(leaf["rivals"])
     c = [-rival for rival in leaf["rivals"]]
     c[action] += total
-    slopes = [[s << net.digits * (net.hidden - layer) for s in row] for layer, row in enumerate(leaf["slopes"])]
+    slopes = None
+    if "slopes" in leaf:
+        slopes = [[s << net.digits * (net.hidden - layer) for s in row] for layer, row in enumerate(leaf["slopes"])]
     g = [_dot(c, column) for column in zip(*net.weights[-1], strict=True)]
     return at_most(net, lower, upper, known, g, slopes) + _dot(c, net.biases[-1]) + margin * total < 0
 

@@ -88,7 +88,7 @@ class NetworkCertificate:
         import pandas as pd
 
         rows = [
-            (place, region.state, action, action in region.actions, one.outcome, one.leaves)
+            (place, region.state, action, action in region.actions, one.outcome, one.parts)
             for place, (region, found) in enumerate(zip(self.regions, self.found, strict=True))
             for action, one in found.items()
         ]
@@ -182,7 +182,7 @@ class NetworkCertificate:
         regions = tuple(Region(**region) for region in statement["regions"])
         found = []
         for result in document["results"]:
-            one = {int(a): Found("excluded", _leaves(tree), tree=tree) for a, tree in result["excluded"].items()}
+            one = {int(a): Found("excluded", _nodes(tree), tree=tree) for a, tree in result["excluded"].items()}
             for kind in ("reached", "near"):
                 one |= {int(a): Found(kind, 0, inputs=np.array(x, dtype=float)) for a, x in result[kind].items()}
             found.append(one)
@@ -277,7 +277,7 @@ def _plain(part: Any) -> Any:
     return part.tolist() if isinstance(part, np.ndarray) else part
 
 
-def _leaves(tree: Mapping[str, Any]) -> int:
+def _nodes(tree: Mapping[str, Any]) -> int:
     """Number of nodes of a tree."""
     count, todo = 0, [tree]
     while todo:
