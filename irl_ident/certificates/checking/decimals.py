@@ -61,6 +61,8 @@ def exact(literal: str) -> Fraction | None:
 
 def whole(literal: str) -> int | None:
     """The number, or None when it is not whole, or too long or too large."""
+    if len(literal) <= LONGEST and literal.isdigit():
+        return int(literal)
     found = exact(literal)
     return found.numerator if found is not None and found.denominator == 1 else None
 
