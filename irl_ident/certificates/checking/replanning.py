@@ -71,14 +71,13 @@ def objective(
     for env, values in zip(statement.environments, given["values"].items(len(statement.environments)), strict=True):
         found.append(planned(env, theta, values.vector(env.n_states)))
     for number, kept in marks.items():
+        place, plan = given["values"].at(number), found[number]
         for row in kept.shown:
-            if found[number].most(row) > statement.ties:
-                given["values"].fail(
-                    f"{number}: the shown action of row {row} may have a gap above the tolerance of ties"
-                )
+            if plan.most(row) > statement.ties:
+                place.fail(f"the shown action of row {row} may have a gap above the tolerance of ties")
         for row in kept.worse:
-            if found[number].least(row) < statement.strictness:
-                given["values"].at(number).fail(f"the worse action of row {row} may have a gap below the strictness")
+            if plan.least(row) < statement.strictness:
+                place.fail(f"the worse action of row {row} may have a gap below the strictness")
     return theta, found
 
 
