@@ -106,7 +106,7 @@ def whole_network(
 
 def wholes(numbers: Iterable[float], digits: int) -> Whole:
     """Numbers in units of ``2^-digits``, of which they are multiples."""
-    return [top * (2**digits // bottom) for top, bottom in (x.as_integer_ratio() for x in numbers)]
+    return [top * ((1 << digits) // bottom) for top, bottom in (x.as_integer_ratio() for x in numbers)]
 
 
 def outputs(net: WholeNetwork, inputs: Whole) -> Whole:
@@ -121,25 +121,25 @@ def outputs(net: WholeNetwork, inputs: Whole) -> Whole:
 
 def needed_margin(net: WholeNetwork, margin: float, significand: int | None) -> int:
     """m: the stated margin and what rounding can do to a difference of two outputs, rounded up, in units of outputs."""
-    stated = math.ceil(Fraction(margin) * 2**net.scale)
+    stated = math.ceil(Fraction(margin) * (1 << net.scale))
     if significand is None:
         return stated
     sizes = [max(abs(low), abs(high)) for low, high in zip(net.lower, net.upper, strict=True)]
     tiny = SMALLEST[significand]
-    errors = [_up(size, 2**significand) + _up(2**net.digits, 2**tiny) for size in sizes]
+    errors = [_up(size, 1 << significand) + _up(1 << net.digits, 1 << tiny) for size in sizes]
     known = intervals(net, net.lower, net.upper, {}) or []
     for layer, (matrix, bias) in enumerate(zip(net.weights, net.biases, strict=True)):
-        terms, unit = len(sizes) + 1, 2 ** ((layer + 2) * net.digits)
-        if terms >= 2 ** (significand - 1):
+        terms, unit = len(sizes) + 1, 1 << (layer + 2) * net.digits
+        if terms >= 1 << significand - 1:
             raise Rejected(f"layer {layer}: has too many terms for arithmetic with {significand} binary digits")
-        slips = _up(4 * terms * unit, 2**tiny)
+        slips = _up(4 * terms * unit, 1 << tiny)
         computed, largest, off = [size + error for size, error in zip(sizes, errors, strict=True)], [], []
         for row, b in zip(matrix, bias, strict=True):
             size = [abs(w) for w in row]
-            rounding = _up(terms * (_dot(size, computed) + abs(b)), 2**significand - terms)
+            rounding = _up(terms * (_dot(size, computed) + abs(b)), (1 << significand) - terms)
             off.append(_dot(size, errors) + rounding + slips)
             largest.append(_dot(size, sizes) + abs(b))
-            if largest[-1] + off[-1] >= 2 ** LARGEST[significand] * unit:
+            if largest[-1] + off[-1] >= unit << LARGEST[significand]:
                 raise Rejected(f"layer {layer}: may overflow in arithmetic with {significand} binary digits")
         errors = off
         if layer < net.hidden:
@@ -209,14 +209,15 @@ def leaf_proves(
     """Whether the multipliers of a leaf with the intervals ``known`` show that ``action`` is chosen nowhere in it."""
     if known is None:
         return True
-    total = sum(leaf["rivals"])
+    total: int = sum(leaf["rivals"])
     c = [-rival for rival in leaf["rivals"]]
     c[action] += total
     slopes = None
     if "slopes" in leaf:
         slopes = [[s << net.digits * (net.hidden - layer) for s in row] for layer, row in enumerate(leaf["slopes"])]
     g = [_dot(c, column) for column in zip(*net.weights[-1], strict=True)]
-    return at_most(net, lower, upper, known, g, slopes) + _dot(c, net.biases[-1]) + margin * total < 0
+    bound = at_most(net, lower, upper, known, g, slopes) + _dot(c, net.biases[-1])
+    return bound + margin * total < 0
 
 
 def _excess(weight: int, slope: int, interval: Interval) -> int:
