@@ -172,6 +172,22 @@ def test_every_kind_of_property(prop, atom):
     rejected(document({"kind": "not", "of": prop} if holds else prop, leaf(swapped)), "tree/atoms/0/")
 
 
+def test_an_action_is_optimal_by_a_claim_or_because_its_rivals_are_not():
+    prop = {"kind": "optimal_action", "state": 0, "action": 1}
+    seen = [{"environment": 0, "kind": "policy", "probabilities": EVENLY, "shows": "some"}]
+    # the rival is only known to be no better, and the advantage of the action itself is 0 by the plan
+    accepted(document(prop, leaf({"holds": {}}), evidence=seen))
+    # a map that values state 0 too low by 1/8 times theta_0: all is known up to 1/4, and rivals are worse by a half
+    near = PLAN | {"map": PLAN["map"] | {"0": [0.875, 1, 0]}}
+    near = near | {"excess": {"0": 0.125, "1": 0, "2": 0}}
+    far = {"ties": 0, "strictness": 0.5}
+    accepted(document(prop, leaf({"holds": {}}, plan=near), tolerances=far))
+    rejected(document(prop, leaf({"holds": {}}, plan=near), evidence=seen), "tree/atoms/0/holds: bound 3/8 is above 0")
+    rejected(document(prop, leaf({"holds": {}}, plan=near), tolerances=far | {"strictness": 0.25}), "bound 3/8")
+    tied = {"holds": {"multipliers": []}}
+    rejected(document(prop, leaf(tied, plan=near), tolerances=far), "bound 3/8")
+
+
 @pytest.mark.parametrize(("key", "value", "worse"), [("avoids", 0.25, 0.2499), ("reaches", 0.25, 0.2501)])
 def test_chances_of_a_lottery(key, value, worse):
     """From state 0 all actions reach state 1 with probability 1/4."""

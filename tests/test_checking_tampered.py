@@ -5,6 +5,7 @@ floating point, which reads nothing but the statement, looks for an objective of
 """
 
 import copy
+import gzip
 import hashlib
 import json
 import math
@@ -540,6 +541,16 @@ def test_what_is_no_json_is_unreadable(text, reason, tmp_path):
     file.write_text(text)
     assert check(file).status == "unreadable"
     assert check(file).reason.startswith(reason)
+
+
+def test_files_may_be_compressed(tmp_path):
+    file = tmp_path / "certificate.json.gz"
+    whole = gzip.compress(json.dumps(DOCUMENTS["linear"]).encode())
+    file.write_bytes(whole)
+    assert check(file).accepted
+    for damaged in (whole[:-20], whole[:30] + b"damage" + whole[36:]):
+        file.write_bytes(damaged)
+        assert check(file).status == "unreadable"
 
 
 def test_files_that_are_no_text_or_not_there_are_unreadable(tmp_path):

@@ -5,9 +5,11 @@ Everything that can be wrong with the form of a file ends in :class:`Rejected`, 
 
 from __future__ import annotations
 
+import gzip
 import hashlib
 import json
 import os
+import zlib
 from collections.abc import Mapping
 from dataclasses import dataclass
 from fractions import Fraction
@@ -18,6 +20,12 @@ from irl_ident.certificates.checking.decimals import Vector, exact, scaled, whol
 Word = TypeVar("Word", bound=str)
 
 DIGEST = "digest"
+
+GZIP = bytes([0x1F, 0x8B])
+"""How files that are compressed begin."""
+
+LARGEST = 1 << 31
+"""Most bytes of a file, uncompressed."""
 
 
 class Rejected(Exception):
@@ -45,15 +53,25 @@ def load(source: str | os.PathLike[str] | Mapping[str, Any]) -> dict[str, Any]:
         if isinstance(source, Mapping):
             text = json.dumps(source, allow_nan=False)
         else:
-            with open(source, encoding="utf-8") as file:
-                text = file.read()
+            text = _content(source).decode("utf-8")
         return parse(text)
-    except OSError as error:
-        raise Unreadable(f"file: cannot be read: {error.strerror}") from error
+    except (OSError, EOFError, zlib.error) as error:
+        raise Unreadable(f"file: cannot be read: {str(error)[:100]}") from error
     except (TypeError, ValueError) as error:
         raise Unreadable(f"file: is no JSON: {str(error)[:100]}") from error
     except RecursionError as error:
         raise Unreadable("file: is nested too deeply") from error
+
+
+def _content(path: str | os.PathLike[str]) -> bytes:
+    """The bytes of a file, which may be compressed with gzip."""
+    with open(path, "rb") as file:
+        compressed = file.read(len(GZIP)) == GZIP
+    with gzip.open(path) if compressed else open(path, "rb") as file:
+        content = file.read(LARGEST + 1)
+    if len(content) > LARGEST:
+        raise Unreadable(f"file: holds more than {LARGEST} bytes")
+    return content
 
 
 def parse(text: str) -> dict[str, Any]:

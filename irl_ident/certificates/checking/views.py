@@ -68,15 +68,14 @@ class Leaf(View):
             below(place, self.claims.bound(-atom.weights, place, self.region), -atom.at_most)
 
     def optimal_action(self, atom: OptimalAction, place: Place, side: Side) -> None:
-        """By a claim on the advantage and the limits of the plan."""
+        """By a claim on the advantage and the limits of the plan, or because no rival is optimal."""
         plan, ties = self._plan(place), self.statement.ties
         if side == "fails":
             place.fields("")
             above(place, plan.least[atom.row], ties)
             return
         rivals = [row for row in plan.map.env.rows(atom.state) if row != atom.row]
-        if all(plan.least[row] > 0 for row in rivals):
-            place.fields("")
+        if not place.keys() and all(plan.least[row] > 0 for row in rivals):
             return
         bound = self.claims.bound(-plan.directions[atom.row], place, self.region)
         excess = Fraction(plan.excess[atom.state], plan.excess_scale)
