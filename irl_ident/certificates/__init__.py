@@ -2,9 +2,9 @@
 
 :func:`certify` proves a property of every objective of an identified set, or finds one that violates it;
 :func:`worst_case_regret` bounds what a policy can lose, :func:`minimax_policy` finds the one that loses least,
-:func:`twins` two objectives that are the same in all that was seen and not the same elsewhere.  A certificate is a file.
-:mod:`irl_ident.certificates.checking` reads it in exact rational arithmetic, with Python's standard library alone, and
-shares no code with what found it.
+:func:`twins` two objectives that are the same in all that was seen and not the same elsewhere.  A certificate is a
+file: :mod:`irl_ident.certificates.checking` reads it in exact rational arithmetic, with Python's standard library
+alone, and shares no code with what found it.
 """
 
 from __future__ import annotations
@@ -13,8 +13,8 @@ import importlib
 from typing import TYPE_CHECKING, Any
 
 if TYPE_CHECKING:
-    from irl_ident.certificates.behaviours import Behaviours, behaviours
     from irl_ident.certificates.certifying import Certificate, certify
+    from irl_ident.certificates.enumerating import Behaviours, behaviours
     from irl_ident.certificates.networks import NetworkCertificate, ReluNetwork, certified_actions
     from irl_ident.certificates.properties import (
         AllOf,
@@ -30,12 +30,13 @@ if TYPE_CHECKING:
         ReturnAtLeast,
         prefers,
     )
-    from irl_ident.certificates.regret import WorstCase, minimax_policy, worst_case_regret
-    from irl_ident.certificates.twins import Twins, twins
+    from irl_ident.certificates.regret import Minimax, WorstCase, minimax_policy, worst_case_regret
+    from irl_ident.certificates.twinning import Twins, twins
 
 _PLACES = {
-    "behaviours": ("Behaviours", "behaviours"),
+    "enumerating": ("Behaviours", "behaviours"),
     "certifying": ("Certificate", "certify"),
+    "networks": ("NetworkCertificate", "ReluNetwork", "certified_actions"),
     "properties": (
         "AllOf",
         "AnyOf",
@@ -50,8 +51,8 @@ _PLACES = {
         "ReturnAtLeast",
         "prefers",
     ),
-    "regret": ("WorstCase", "minimax_policy", "worst_case_regret"),
-    "twins": ("Twins", "twins"),
+    "regret": ("Minimax", "WorstCase", "minimax_policy", "worst_case_regret"),
+    "twinning": ("Twins", "twins"),
 }
 _NAMES = {name: module for module, names in _PLACES.items() for name in names}
 
@@ -60,16 +61,27 @@ __all__ = [
     "AnyOf",
     "Avoids",
     "BaseOptimal",
+    "Behaviours",
     "Certificate",
     "Linear",
+    "Minimax",
+    "NetworkCertificate",
     "Not",
     "OptimalAction",
     "Property",
     "Reaches",
     "RegretAtMost",
+    "ReluNetwork",
     "ReturnAtLeast",
+    "Twins",
+    "WorstCase",
+    "behaviours",
+    "certified_actions",
     "certify",
+    "minimax_policy",
     "prefers",
+    "twins",
+    "worst_case_regret",
 ]
 
 

@@ -92,9 +92,9 @@ class Certificate:
         tolerances = self.document["statement"]["tolerances"]
         lines = [
             f"{self.status}: {self.prop}{where}",
-            f"  of every objective of {self.ident.family.dim} parameters, the largest at most 1, for which what was shown "
-            f"in {len(self.ident.environments)} environments is optimal up to {tolerances['ties']:g} and what is known "
-            f"to be worse is worse by at least {tolerances['strictness']:g}",
+            f"  of every objective of {self.ident.family.dim} parameters, the largest at most 1, for which what was "
+            f"shown in {len(self.ident.environments)} environments is optimal up to {tolerances['ties']:g} and what is "
+            f"known to be worse is worse by at least {tolerances['strictness']:g}",
         ]
         if self.level is not None:
             lines.append(f"  the agent's objective is one of these with probability at least {1 - self.level:g}")
@@ -147,15 +147,25 @@ def certify(
 
     Examples
     --------
-    An animal chose *left* over *right*, and *right* over *nothing*; is that all there is to know about *left or nothing*?
+    An animal was offered food and water, then water and a shock, behind a left and a right door.  Does it take food
+    rather than a shock?
 
     >>> import irl_ident as ii
-    >>> family = ii.rewards.StateActionRewards(1, 3)
-    >>> def cage(*arms):
-    ...     worth = np.eye(3)[list(arms)]
-    ...     return ii.Environment(np.ones((1, len(arms), 1)), 0.5), ii.rewards.LinearRewards(worth[None])
+    >>> states = ["hall", "food", "water", "shock"]
+    >>> def cage(left, right):
+    ...     doors = np.array([[states.index(left), states.index(right)], [1, 1], [2, 2], [3, 3]])
+    ...     return ii.Environment(np.eye(4)[doors], 0.5, [1, 0, 0, 0], states=states, actions=["left", "right"])
+    >>> went_left = np.array([[1.0, 0.0], [0.5, 0.5], [0.5, 0.5], [0.5, 0.5]])
+    >>> seen = [(cage("food", "water"), went_left), (cage("water", "shock"), went_left)]
+    >>> ident = ii.identify(seen, ii.rewards.StateRewards(4))
+    >>> coming = cage("shock", "food")
+    >>> proof = certify(ident, ii.certificates.Avoids("shock") & ii.certificates.Reaches("food"), coming)
+    >>> proof.status, proof.check()
+    ('proved', True)
+    >>> certify(ident, ii.certificates.OptimalAction("hall", "left"), coming).status
+    'refuted'
     """
-    premise, question = _asked(ident, prop, env, Tolerances(ties, strictness))
+    premise, question = asked(ident, prop, env, Tolerances(ties, strictness))
     middle, member = anchor(premise, question)
     found = search(question, middle, regions, progress)
     certificate = _made(question, member, found)
@@ -164,13 +174,14 @@ def certify(
     return certificate
 
 
-def _asked(
+def asked(
     ident: IdentifiedSet, prop: Property, env: Environment | None, tolerances: Tolerances
 ) -> tuple[Premise, Question]:
+    """The premise and the question, or one clear error."""
     if not isinstance(ident, OptimalSet):
         raise ValueError(
-            f"ident: was a {type(ident).__name__}, should be the identified set of an optimal agent, or of one that errs "
-            '(rationality "optimal" or "noisy"): what soft-optimal agents do is no linear matter'
+            f"ident: was a {type(ident).__name__}, should be the identified set of an optimal agent, or of one that "
+            'errs (rationality "optimal" or "noisy"): what soft-optimal agents do is no linear matter'
         )
     if ident.conflict is not None:
         raise ContradictoryEvidence(ident.conflict)

@@ -1,13 +1,14 @@
 """What the agent does in the deployment environment, for all objectives of a region at once.
 
 One plan pi is made for one objective of the region.  Its values W theta are linear in theta, and so are its advantages
-``D(s, a) . theta`` with ``D = Phi - B W``.  With ``u(s, a)`` the largest advantage over the region and x the optimal values
-of the reward ``max(u, 0)``,
+``D(s, a) . theta`` with ``D = Phi - B W``.  With ``u(s, a)`` the largest advantage over the region and x the optimal
+values of the reward ``max(u, 0)``,
 
     W theta <= V* <= W theta + x        for every theta of the region,
 
-so that an action's gap is at least ``-u(s, a) - C x(s, a)``: where that is above the tolerance for ties, the action is never taken.
-Where all u are 0, pi is optimal throughout; if not, the region can be cut by the sign of an advantage, and each part planned anew.
+so that an action's gap is at least ``-u(s, a) - C x(s, a)``: where that is above the tolerance for ties, the action is
+never taken.  Where all u are 0, pi is optimal throughout; if not, the region can be cut by the sign of an advantage,
+and each part planned anew.
 """
 
 from __future__ import annotations
@@ -17,6 +18,7 @@ from functools import cached_property
 from typing import Any
 
 import numpy as np
+import numpy.typing as npt
 
 from irl_ident import planning
 from irl_ident.certificates.premise import Claim, Premise, Region
@@ -148,7 +150,7 @@ class Plan:
     def least_gap(self) -> Array:
         """No gap is below, (S, A)."""
         ahead = self.question.known.backup(self.excess)
-        return np.asarray(-self.largest - self.error - ahead - 8 * PAD * (1 + np.abs(self.values).sum(axis=1).max()))
+        return np.asarray(-self.largest - self.error - ahead - rounding(self.values))
 
     @cached_property
     def may(self) -> Mask:
@@ -168,33 +170,65 @@ class Plan:
 
 def planned(question: Question, region: Region, theta: Array) -> Plan:
     """Plan for ``theta`` (d,), and bound what others of the region gain by doing otherwise."""
-    env, family = question.known, question.premise.ident.family
-    policy = planning.optimal(env, family.reward(env, theta)).q.argmax(axis=1)
+    policy, values, error = plan_of(question, theta)
+    rows = rows_over(question.premise.ident.family, values, question.known)
+    largest = np.abs(rows).sum(axis=1) + rounding(values)
+    inside = np.repeat(question.states, question.known.n_actions)
+    asked = np.flatnonzero(inside & (largest > 100 * rounding(values)))
+    shape = (question.known.n_states, question.known.n_actions)
+    tables = (rows.reshape(*shape, -1), largest.reshape(shape))
+    return _bounded(question, region, policy, values, *tables, {}, error, asked)
+
+
+def plan_of(question: Question, theta: Array) -> tuple[npt.NDArray[np.int64], Array, float]:
+    """An optimal policy for ``theta`` (d,), one action a state, its values as a map of theta, and their error."""
+    env = question.known
+    policy = planning.optimal(env, question.premise.ident.family.reward(env, theta)).q.argmax(axis=1)
     shown = np.zeros((env.n_states, env.n_actions))
     shown[np.arange(env.n_states), policy] = 1
-    values, error = question.policy_map(shown)
-    rows = rows_over(family, values, env)
-    rounding = 8 * PAD * (1 + float(np.abs(values).sum(axis=1).max()))
-    largest = np.abs(rows).sum(axis=1) + rounding
-    inside = np.repeat(question.states, env.n_actions)
-    asked = np.flatnonzero(inside & (largest > 100 * rounding))
-    claims: dict[tuple[int, int], Claim] = {}
+    return policy, *question.policy_map(shown)
+
+
+def narrowed(plan: Plan, region: Region) -> Plan:
+    """The same plan in a part of its region: only what gained is bounded anew."""
+    asked = np.flatnonzero(plan.question.states[:, None] & (plan.largest > rounding(plan.values)))
+    known = (plan.policy, plan.values, plan.advantages, plan.largest, plan.claims, plan.error)
+    return _bounded(plan.question, region, *known, asked)
+
+
+def rounding(values: Array) -> float:
+    """What an advantage can be off, with a value map (S, d)."""
+    return 8 * PAD * (1 + float(np.abs(values).sum(axis=1).max()))
+
+
+def _bounded(
+    question: Question,
+    region: Region,
+    policy: Any,
+    values: Array,
+    advantages: Array,
+    known: Array,
+    claimed: dict[tuple[int, int], Claim],
+    error: float,
+    asked: npt.NDArray[np.int64],
+) -> Plan:
+    """Bound the advantages at the places asked; from them, the excess."""
+    env, claims, largest = question.known, dict(claimed), known.copy()
     points: list[Array] = []
-    known: dict[bytes, Claim] = {}
-    for row in asked:
-        key = rows[row].tobytes()
-        if key not in known:
-            known[key], point = region.maximum(rows[row])
-            if point is not None:
-                points.append(point)
-        claims[divmod(int(row), env.n_actions)] = known[key]
-        largest[row] = known[key].bound + rounding
-    gains = np.where(inside, np.maximum(largest, 0), 0).reshape(shown.shape)
+    answers: dict[bytes, Claim] = {}
+    for state, action in (divmod(int(row), env.n_actions) for row in asked):
+        direction = advantages[state, action]
+        key = direction.tobytes()
+        if key not in answers:
+            answers[key], point = region.maximum(direction)
+            points += [] if point is None else [point]
+        claims[state, action] = answers[key]
+        largest[state, action] = answers[key].bound + rounding(values)
+    gains = np.where(question.states[:, None], np.maximum(largest, 0), 0)
     excess = np.zeros(env.n_states)
     if gains.any():
         best = planning.optimal(env, gains)
-        unit = planning.optimal(env, np.ones(shown.shape)).values
+        unit = planning.optimal(env, np.ones(gains.shape)).values
         excess = best.values + unit * (2 * best.error_bound / question.length + 4 * PAD * (1 + best.values.max()))
         excess *= 1 + 1e-9
-    tables = (rows.reshape(*shown.shape, -1), claims, largest.reshape(shown.shape))
-    return Plan(question, region, policy, values, *tables, excess, error, points)
+    return Plan(question, region, policy, values, advantages, claims, largest, excess, error, points)

@@ -1,8 +1,8 @@
 """The objectives that a certificate speaks of, and bounds on linear functions over parts of them.
 
-With the tolerances e for ties and t for strictness, an objective of the premise is a ``theta`` with ``|theta|_inf <= 1``
-for which in every observed environment the gap ``V*(s) - Q*(s, a)`` is at most e for actions marked as shown, at least t
-for actions marked as worse.  Its optimal values satisfy, with ``slack = B V - Phi theta``,
+With the tolerances e for ties and t for strictness, an objective of the premise is a ``theta`` with ``|theta|_inf <=
+1`` for which in every observed environment the gap ``V*(s) - Q*(s, a)`` is at most e for actions marked as shown, at
+least t for actions marked as worse.  Its optimal values satisfy, with ``slack = B V - Phi theta``,
 
     0 <= slack <= e  on shown actions,      slack >= t  on worse ones,      slack >= 0  on all others.
 
@@ -67,7 +67,7 @@ class Tolerances:
     def __post_init__(self) -> None:
         for name in ("ties", "strictness"):
             value = float(getattr(self, name))
-            if not (np.isfinite(value) and 0 <= value):
+            if not (np.isfinite(value) and value >= 0):
                 raise ValueError(f"{name}: was {value!r}, should be finite and at least 0")
 
 
@@ -153,7 +153,7 @@ class Premise:
 
         None where states are without observation: there multipliers have to be mended one by one.
         """
-        if self.program.equal.size and self.program.values or any(block.hidden.size for block in self.cone.blocks):
+        if (self.program.equal.size and self.program.values) or any(block.hidden.size for block in self.cone.blocks):
             return None
         columns = self.program.origin[:, 0]
         parts = []

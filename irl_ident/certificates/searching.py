@@ -1,8 +1,8 @@
 """Branch and bound over the premise: regions are cut until the property is decided on each.
 
-A region is empty, or decided by bounds that hold throughout, or is cut in two: by the sign of an advantage, where objectives of the
-region disagree on what to do, or by a linear inequality that the property is made of.  Every region hands over points; one that is
-a certain member and violates the property ends the search.
+A region is empty, or decided by bounds that hold throughout, or is cut in two: by the sign of an advantage, where
+objectives of the region disagree on what to do, or by a linear inequality that the property is made of.  Every region
+hands over points; one that is a certain member and violates the property ends the search.
 """
 
 from __future__ import annotations
@@ -15,7 +15,7 @@ import numpy as np
 
 from irl_ident import planning
 from irl_ident.certificates.deciding import Answer, decide, truth
-from irl_ident.certificates.plans import Plan, Question, planned
+from irl_ident.certificates.plans import Plan, Question, narrowed, planned
 from irl_ident.certificates.premise import Claim, Region
 from irl_ident.certificates.properties import Linear, RegretAtMost
 from irl_ident.certificates.restricted import visited
@@ -67,10 +67,11 @@ class Node:
         return {"plan": None if self.plan is None else self.plan.fields(), "atoms": known}
 
     def split(self, normal: Array, at: float) -> tuple[Node, Node]:
-        """Cut the region in two."""
+        """Cut the region in two; what the plan is still good for keeps it."""
         self.cut = (normal, at)
-        self.below = Node(self.region.cut(-normal, -at), [p for p in self.points if normal @ p <= at])
-        self.above = Node(self.region.cut(normal, at), [p for p in self.points if normal @ p >= at])
+        self.below = Node(self.region.cut(-normal, -at), [p for p in self.points if normal @ p <= at], plan=self.plan)
+        kept = self.plan if at < 0 else None
+        self.above = Node(self.region.cut(normal, at), [p for p in self.points if normal @ p >= at], plan=kept)
         return self.below, self.above
 
 
@@ -107,7 +108,8 @@ def search(question: Question, middle: Array, most: int, progress: Callable[[int
             continue
         theta = node.points[0]
         if question.env is not None:
-            node.plan = planned(question, node.region, theta)
+            old = node.plan
+            node.plan = planned(question, node.region, theta) if old is None else narrowed(old, node.region)
         settle(question, node)
         node.points += [] if node.plan is None else node.plan.points
         violated = violating(question, node, middle, seen)
