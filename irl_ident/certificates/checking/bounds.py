@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections import defaultdict
 from collections.abc import Sequence
 from dataclasses import dataclass
 from fractions import Fraction
@@ -63,14 +64,14 @@ class Claims:
         """The multipliers of each row of each observed environment."""
         found: dict[int, dict[int, Literal]] = {}
         for position, triple in enumerate(place.elements()):
-            if not (isinstance(triple, list) and len(triple) == 3 and all(type(part) is Literal for part in triple)):
-                place.fail(f"{position} should be [environment, row, multiplier]")
+            if not (isinstance(triple, list) and len(triple) == 3 and type(triple[0]) is type(triple[1]) is Literal):
+                place.at(position).fail("should be [environment, row, multiplier]")
             number, row = whole(triple[0]), whole(triple[1])
             if number is None or number not in self.marks:
-                place.fail(f"{position} should be of an environment that was observed")
+                place.at(position).fail("should be of an environment that was observed")
             rows = found.setdefault(number, {})
             if row is None or not 0 <= row < len(self.statement.environments[number].moves) or row in rows:
-                place.fail(f"{position} should be of a row of environment {number} that has no multiplier yet")
+                place.at(position).fail(f"should be of a row of environment {number} that has no multiplier yet")
             rows[row] = triple[2]
         return found
 
@@ -79,14 +80,14 @@ class Claims:
         env, marks = self.statement.environments[number], self.marks[number]
         y = scaled_values(place, list(multipliers.values()))
         residual = [0] * self.statement.parameters
-        values: dict[int, int] = {}
+        values: defaultdict[int, int] = defaultdict(int)
         below = above = 0
         for row, entry in zip(multipliers, y.entries, strict=True):
             weight = entry * env.sums[row]
             for parameter, phi in env.features[row]:
                 residual[parameter] -= weight * phi
             for state, shaping in env.scaled_shaping(row):
-                values[state] = values.get(state, 0) + entry * shaping
+                values[state] += entry * shaping
             if entry < 0:
                 if row not in marks.shown:
                     place.fail(f"row {row} of environment {number} is not shown, its multiplier should be at least 0")

@@ -40,14 +40,15 @@ def parts(literal: str) -> tuple[int, int] | None:
     """Mantissa and power of ten of a JSON number, or None when it is too long or too large."""
     if len(literal) > LONGEST:
         return None
+    if literal.isdigit():
+        return int(literal), 0
     digits, _, power = literal.lower().partition("e")
-    if len(power) > 5:
-        return None
     before, _, after = digits.partition(".")
-    exponent = (int(power) if power else 0) - len(after)
-    if abs(exponent + len(after)) > LONGEST:
+    if not power:
+        return int(before + after), -len(after)
+    if len(power) > 5 or abs(int(power)) > LONGEST:
         return None
-    return int(before + after), exponent
+    return int(before + after), int(power) - len(after)
 
 
 def exact(literal: str) -> Fraction | None:

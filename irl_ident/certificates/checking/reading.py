@@ -50,10 +50,7 @@ def load(source: str | os.PathLike[str] | Mapping[str, Any]) -> dict[str, Any]:
     Unreadable
     """
     try:
-        if isinstance(source, Mapping):
-            text = json.dumps(source, allow_nan=False)
-        else:
-            text = _content(source).decode("utf-8")
+        text = json.dumps(source, allow_nan=False) if isinstance(source, Mapping) else _content(source).decode("utf-8")
         return parse(text)
     except (OSError, EOFError, zlib.error) as error:
         raise Unreadable(f"file: cannot be read: {str(error)[:100]}") from error
