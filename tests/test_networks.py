@@ -369,6 +369,7 @@ class TestProofs:
             (lambda d: d["statement"]["network"]["weights"][0].pop(), "layer 0"),
             (lambda d: d["statement"]["network"].update(significand=11), "significand"),
             (lambda d: d["statement"]["regions"][0].update(lower=[float("nan"), 0.0]), "box"),
+            (lambda d: d["statement"]["regions"][0].update(lower=[-(2**60), 0]), "box"),
             (lambda d: d["statement"]["regions"][0].update(lower=[3.0, 3.0]), "upside down"),
             (lambda d: d["statement"]["regions"][0].update(actions=[]), "actions"),
             (lambda d: d["results"].pop(), "results: are 1"),
@@ -542,6 +543,18 @@ class TestTorch:
             broken.weight[0, 1] = float("nan")
         with pytest.raises(ValueError, match=r"weights\[0\]\[0, 1\]: is nan"):
             from_torch(nn.Sequential(broken))
+
+    def test_what_rounding_hides_is_not_proved(self, torch):
+        """Two outputs that differ by less than single precision holds: torch ties them and takes the first."""
+        linear = torch.nn.Linear(1, 2)
+        with torch.no_grad():
+            linear.weight[:] = 1
+            linear.bias[:] = torch.tensor([0, 2.0**-26])
+            assert int(linear(torch.ones(1)).argmax()) == 0
+        network, region = from_torch(torch.nn.Sequential(linear)), Region([1.0], [2.0], 0, [1])
+        exact = ReluNetwork(network.weights, network.biases)
+        assert certified_actions(exact, [region]).status == ("proved",)
+        assert certified_actions(network, [region]).status == ("unknown",)
 
     def test_a_cloned_walker(self, torch):
         """Trained on optimal steps seen through noise; certified cells are right at samples, in torch's arithmetic."""

@@ -194,7 +194,7 @@ def _index(place: str, given: Any, below: int) -> int:
 
 
 def _numbers(given: Sequence[Any]) -> bool:
-    return all(type(x) in (int, float) and math.isfinite(x) for x in given)
+    return all((type(x) is float and math.isfinite(x)) or (type(x) is int and abs(x) <= 2**53) for x in given)
 
 
 def read(path: str | Path) -> Any:

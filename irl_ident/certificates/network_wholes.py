@@ -33,6 +33,7 @@ import math
 from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import dataclass
 from fractions import Fraction
+from functools import cached_property
 from operator import mul
 from typing import Any
 
@@ -83,6 +84,11 @@ class WholeNetwork:
         """What outputs are multiplied by, as a power of two."""
         return (len(self.weights) + 1) * self.digits
 
+    @cached_property
+    def known(self) -> list[list[Interval]]:
+        """The intervals of hidden neurons over the whole box."""
+        return _intervals(self, self.lower, self.upper, {}) or []
+
 
 def whole_network(
     weights: Sequence[Sequence[Sequence[float]]],
@@ -127,7 +133,6 @@ def needed_margin(net: WholeNetwork, margin: float, significand: int | None) -> 
     sizes = [max(abs(low), abs(high)) for low, high in zip(net.lower, net.upper, strict=True)]
     tiny = SMALLEST[significand]
     errors = [_up(size, 1 << significand) + _up(1 << net.digits, 1 << tiny) for size in sizes]
-    known = intervals(net, net.lower, net.upper, {}) or []
     for layer, (matrix, bias) in enumerate(zip(net.weights, net.biases, strict=True)):
         terms, unit = len(sizes) + 1, 1 << (layer + 2) * net.digits
         if terms >= 1 << significand - 1:
@@ -143,12 +148,17 @@ def needed_margin(net: WholeNetwork, margin: float, significand: int | None) -> 
                 raise Rejected(f"layer {layer}: may overflow in arithmetic with {significand} binary digits")
         errors = off
         if layer < net.hidden:
-            sizes = [max(high, 0) for _, high in known[layer]]
+            sizes = [max(high, 0) for _, high in net.known[layer]]
     return stated + 2 * max(errors)
 
 
 def intervals(net: WholeNetwork, lower: Whole, upper: Whole, phases: Phases) -> list[list[Interval]] | None:
     """Where each hidden neuron is before its ReLU, for each hidden layer; None where the box holds no such input."""
+    whole = not phases and (lower, upper) == (net.lower, net.upper)
+    return net.known if whole else _intervals(net, lower, upper, phases)
+
+
+def _intervals(net: WholeNetwork, lower: Whole, upper: Whole, phases: Phases) -> list[list[Interval]] | None:
     known: list[list[Interval]] = []
     below = list(zip(lower, upper, strict=True))
     for layer in range(net.hidden):
