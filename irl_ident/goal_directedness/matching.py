@@ -31,7 +31,6 @@ from irl_ident.environment import Array, Mask
 from irl_ident.goal_directedness.relative import RelativePlan, relative_plan
 from irl_ident.goal_directedness.terms import Term
 from irl_ident.planning import PolicySystem
-from irl_ident.planning.bounds import lengths
 from irl_ident.planning.structure import method_for
 from irl_ident.planning.systems import chain_of
 
@@ -43,9 +42,6 @@ ENOUGH = 1e-15
 
 RANK = 1e-13
 """Eigenvalues of the scaled Hessian below this share of the largest are directions that change no policy."""
-
-INFLUENCE = 1e-12
-"""Where a feature changes log-policies by less than this share of what it could add up to, that is rounding."""
 
 
 @dataclass(frozen=True, eq=False)
@@ -167,19 +163,10 @@ def _change(term: Term, plan: RelativePlan, system: PolicySystem) -> Array:
 def _newton_step(terms: Sequence[Term], hessian: Array, gradient: Array) -> Array:
     """The step of least norm, after scaling, that ``hessian`` asks for."""
     diagonal = np.diag(hessian)
-    told = diagonal > _rounding(terms)
+    told = diagonal > sum(term.rounding for term in terms)
     scale = np.sqrt(np.where(told, diagonal, 1.0))
     values, vectors = linalg.eigh(hessian * np.outer(told / scale, told / scale))
     kept = values > RANK * max(float(values[-1]), np.finfo(float).tiny)
     along = vectors[:, kept]
     step: Array = (along @ ((along.T @ (told * gradient / scale)) / values[kept])) / scale
     return step
-
-
-def _rounding(terms: Sequence[Term]) -> Array:
-    """What the diagonal of the Hessian (d,) can be where features have no influence."""
-    total = np.zeros(terms[0].features.shape[1])
-    for term in terms:
-        largest = np.asarray(abs(term.features).max(axis=0).todense()).ravel()
-        total += term.occupancy.sum() * (INFLUENCE * lengths(term.env).longest * largest) ** 2
-    return total

@@ -15,9 +15,13 @@ from scipy.sparse import csgraph
 from irl_ident.environment import Array, Environment, Mask
 from irl_ident.evidence import Counts, Evidence, Policy, Trajectories, checked, empirical_policy
 from irl_ident.planning import occupancy
+from irl_ident.planning.bounds import lengths
 from irl_ident.planning.checks import finite
 from irl_ident.planning.systems import chain_of
 from irl_ident.rewards import RewardFamily
+
+INFLUENCE = 1e-12
+"""Where a feature changes log-policies by less than this share of what it could add up to, that is rounding."""
 
 
 @dataclass(frozen=True, eq=False)
@@ -45,6 +49,12 @@ class Term:
     def most(self) -> float:
         """``log A`` for every choice: what no policy's information exceeds."""
         return float(np.log(self.env.n_actions) * self.occupancy.sum())
+
+    @cached_property
+    def rounding(self) -> Array:
+        """What the diagonal of the Hessian (d,) can be where features have no influence."""
+        largest = np.asarray(abs(self.features).max(axis=0).todense()).ravel()
+        return np.asarray(self.occupancy.sum() * (INFLUENCE * lengths(self.env).longest * largest) ** 2)
 
 
 def utility_terms(evidence: Evidence, utility: npt.ArrayLike | Sequence[npt.ArrayLike]) -> list[Term]:
