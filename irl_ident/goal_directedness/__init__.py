@@ -9,6 +9,10 @@
 :func:`agent_or_device`      posterior probability of an agent against a fixed map from states to actions (Orseau et
                              al. 2018), with :class:`Device` and :func:`soft_agents` for its two sides
 ===========================  =======================================================================================
+
+In modules of their own: :mod:`irl_ident.goal_directedness.coherence` (Xu & Rivera 2024),
+:mod:`irl_ident.goal_directedness.power` (optimisation power in bits), :mod:`irl_ident.goal_directedness.adaptivity` (to
+interventions on the dynamics) and :mod:`irl_ident.goal_directedness.information` (which factors choices depend on).
 """
 
 from irl_ident.goal_directedness.devices import AgentOrDevice, Device, agent_or_device, soft_agents

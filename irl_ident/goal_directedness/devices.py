@@ -313,7 +313,7 @@ def _log_shares(argument: str, weights: npt.ArrayLike | None, count: int) -> Arr
     given = np.ones(count) if weights is None else np.asarray(weights, dtype=float)
     if given.shape != (count,) or not np.isfinite(given).all() or (given < 0).any() or not given.any():
         raise ValueError(f"{argument}: should be {count} numbers of at least 0, not all 0, was {weights!r}")
-    return np.log(given / given.sum(), out=np.full(count, -np.inf), where=given > 0)
+    return np.asarray(np.log(given / given.sum(), out=np.full(count, -np.inf), where=given > 0))
 
 
 def _log_rising(start: float, count: Array) -> Array:

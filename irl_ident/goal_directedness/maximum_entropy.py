@@ -21,6 +21,9 @@ environments add up their nats under one theta, the same objective in all of the
 For the family of all rewards on state-action pairs, in one environment, ``MEG = log A / (1 - g) - H(pi)`` with H the
 discounted causal entropy of the policy: every deterministic policy scores the maximum, and the score tells nothing but
 how deterministic pi is.  Smaller families and more environments are what makes it a test.
+
+Of the paper, the abstract and published summaries of its definitions and propositions were at hand, not the full text;
+its figures are not reproduced here.
 """
 
 from __future__ import annotations
