@@ -11,6 +11,7 @@ from __future__ import annotations
 
 from collections.abc import Sequence
 from dataclasses import dataclass, field
+from typing import Any
 
 import numpy as np
 from scipy import sparse
@@ -19,6 +20,9 @@ from irl_ident.certificates.network_bounds import Bounds
 from irl_ident.certificates.network_model import ReluNetwork
 from irl_ident.environment import Array
 from irl_ident.highs import minimise
+
+Rows = tuple[Array, Array, Array]
+"""Coefficients, and what they are between."""
 
 OPTIONS: dict[str, object] = {
     "solver": "simplex",
@@ -56,76 +60,67 @@ class Lead:
 
 
 def largest_lead(network: ReluNetwork, lower: Array, upper: Array, known: Sequence[Bounds], action: int) -> Lead:
-    """Solve the program of ``action``."""
-    n, hidden = network.n_inputs, [b.size for b in network.biases[:-1]]
-    starts = n + 2 * np.cumsum([0, *hidden])
-    unknowns = int(starts[-1]) + 1
-    box_low, box_high = np.full(unknowns, -np.inf), np.full(unknowns, np.inf)
-    box_low[:n], box_high[:n] = lower, upper
-    rows: list[Array] = []
-    least: list[Array] = []
-    most: list[Array] = []
-
-    def add(row: Array, low: Array, high: Array) -> None:
-        rows.append(row)
-        least.append(low)
-        most.append(high)
-
-    below = np.arange(n)
-    for (low, high), w, b, start in zip(known, network.weights, network.biases, starts, strict=False):
-        before, after = start + np.arange(b.size), start + b.size + np.arange(b.size)
-        equation = np.zeros((b.size, unknowns))
-        equation[:, before] = np.eye(b.size)
-        equation[:, below] = -w
-        add(equation, b, b)
-        box_low[before], box_high[before] = low, high
-        box_low[after], box_high[after] = np.maximum(low, 0), np.maximum(high, 0)
-        unsure = (low < 0) & (high > 0)
-        active = np.flatnonzero(unsure | (low >= 0))
-        above = np.zeros((active.size, unknowns))
-        above[np.arange(active.size), after[active]] = 1
-        above[np.arange(active.size), before[active]] = -1
-        add(above, np.zeros(active.size), np.where(unsure[active], np.inf, 0))
-        bent = np.flatnonzero(unsure)
-        slope = high[bent] / (high[bent] - low[bent])
-        under = np.zeros((bent.size, unknowns))
-        under[np.arange(bent.size), after[bent]] = 1
-        under[np.arange(bent.size), before[bent]] = -slope
-        add(under, np.full(bent.size, -np.inf), -slope * low[bent])
+    """Solve the program of ``action``; its unknowns are h_0, then z_l and h_l of each hidden layer, then t."""
+    hidden = [b.size for b in network.biases[:-1]]
+    starts = network.n_inputs + 2 * np.cumsum([0, *hidden])
+    box = [(lower, upper)]
+    rows: list[Rows] = []
+    below = np.arange(network.n_inputs)
+    for layer, (low, high) in enumerate(known):
+        before = starts[layer] + np.arange(hidden[layer])
+        after = before + hidden[layer]
+        rows += _layer(network.weights[layer], network.biases[layer], (low, high), (below, before, after), starts[-1])
+        box += [(low, high), (np.maximum(low, 0), np.maximum(high, 0))]
         below = after
     others = np.delete(np.arange(network.n_actions), action)
     w, b = network.weights[-1], network.biases[-1]
-    race = np.zeros((others.size, unknowns))
+    race = np.zeros((others.size, starts[-1] + 1))
     race[:, below] = w[others] - w[action]
     race[:, -1] = 1
-    add(race, np.full(others.size, -np.inf), b[action] - b[others])
-    cost = np.zeros(unknowns)
-    cost[-1] = -1
-    matrix = sparse.csr_array(np.vstack(rows))
-    solver = minimise(cost, matrix, (np.concatenate(least), np.concatenate(most)), (box_low, box_high), OPTIONS)
+    rows.append((race, np.full(others.size, -np.inf), b[action] - b[others]))
+    box.append((np.array([-np.inf]), np.array([np.inf])))
+    coefficients, least, most = (np.concatenate(part) for part in zip(*rows, strict=True))
+    low, high = (np.concatenate(part) for part in zip(*box, strict=True))
+    solver = minimise(-np.eye(low.size)[-1], sparse.csr_array(coefficients), (least, most), (low, high), OPTIONS)
     solver.run()
     status = solver.modelStatusToString(solver.getModelStatus())
-    solution = solver.getSolution()
-    if status == "Optimal":
-        lead, multipliers, point = (
-            solver.getInfo().objective_function_value,
-            np.array(solution.row_dual),
-            solution.col_value,
-        )
-    elif status == "Infeasible":
-        lead, multipliers, point = np.inf, np.array(solver.getDualRay()[2]), None
-    else:
-        lead, multipliers, point = np.nan, np.zeros(len(matrix.indptr) - 1), None
-    parts = np.split(-multipliers, np.cumsum([row.shape[0] for row in rows])[:-1])
-    slopes = parts[:-1:3]
-    rivals = np.zeros(network.n_actions)
-    rivals[others] = np.maximum(parts[-1], 0)
+    if status not in ("Optimal", "Infeasible"):
+        return Lead(np.nan, np.zeros(network.n_actions), None, None)
+    point = solver.getSolution() if status == "Optimal" else None
+    multipliers = -np.array(solver.getDualRay()[2] if point is None else point.row_dual)
+    *layers, last = np.split(multipliers, np.cumsum([len(part[0]) for part in rows])[:-1])
+    slopes, rivals = layers[::3], np.zeros(network.n_actions)
+    rivals[others] = np.maximum(last, 0)
     if point is None:
-        return Lead(-lead, rivals, slopes, None)
-    weights = [s @ v for s, v in zip(slopes[1:], network.weights[1:-1], strict=True)]
-    weights.append(rivals.sum() * w[action] - rivals @ w)
-    gaps, values = [], np.array(point)
-    for size, start in zip(hidden, starts, strict=False):
-        before, after = values[start : start + size], values[start + size : start + 2 * size]
-        gaps.append(np.abs(after - np.maximum(before, 0)))
-    return Lead(-lead, rivals, slopes, np.clip(values[:n], lower, upper), gaps, [np.abs(x) for x in weights])
+        return Lead(-np.inf, rivals, slopes, None)
+    values = np.array(point.col_value)
+    gaps = [
+        np.abs(values[start + size : start + 2 * size] - np.maximum(values[start : start + size], 0))
+        for size, start in zip(hidden, starts, strict=False)
+    ]
+    above = [
+        *(s @ v for s, v in zip(slopes[1:], network.weights[1:-1], strict=True)),
+        rivals.sum() * w[action] - rivals @ w,
+    ]
+    inputs = np.clip(values[: lower.size], lower, upper)
+    return Lead(float(values[-1]), rivals, slopes, inputs, gaps, [np.abs(g) for g in above[: len(hidden)]])
+
+
+def _layer(w: Array, b: Array, bounds: Bounds, places: tuple[Any, Any, Any], last: int) -> list[Rows]:
+    """What ties a hidden layer to the one below: its equations, ``h >= z``, and the line above undecided neurons."""
+    (low, high), (below, before, after) = bounds, places
+    unsure = (low < 0) & (high > 0)
+    active, bent = np.flatnonzero(unsure | (low >= 0)), np.flatnonzero(unsure)
+    slope = high[bent] / (high[bent] - low[bent])
+    equations, floor, roof = (np.zeros((count, last + 1)) for count in (b.size, active.size, bent.size))
+    equations[np.arange(b.size), before] = 1
+    equations[:, below] = -w
+    floor[np.arange(active.size), after[active]] = 1
+    floor[np.arange(active.size), before[active]] = -1
+    roof[np.arange(bent.size), after[bent]] = 1
+    roof[np.arange(bent.size), before[bent]] = -slope
+    return [
+        (equations, b, b),
+        (floor, np.zeros(active.size), np.where(unsure[active], np.inf, 0)),
+        (roof, np.full(bent.size, -np.inf), -slope * low[bent]),
+    ]

@@ -96,11 +96,8 @@ class Question:
         """Of ``inputs`` (N, n) the one where ``action`` is furthest ahead, if that is by more than the margin."""
         lead = self.lead(action, inputs)
         best = int(np.argmax(lead))
-        return (
-            inputs[best]
-            if lead[best] > self.gap - self.slack and self._standing(action, inputs[best]) == "reached"
-            else None
-        )
+        ahead = lead[best] > self.gap - self.slack and self._standing(action, inputs[best]) == "reached"
+        return inputs[best] if ahead else None
 
     def near(self, action: int, inputs: Array) -> bool:
         """Whether ``action`` is as good as the best at ``inputs`` (n,), as far as the margin can tell."""
