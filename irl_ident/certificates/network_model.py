@@ -28,7 +28,8 @@ class ReluNetwork:
     biases : sequence of arrays (outputs,)
     significand : {24, 53, None}
         Binary digits of the arithmetic in which the network computes where it is used: 24 for ``float32``, 53 for
-        ``float64``.  None for exact arithmetic: then nothing is said about rounding.
+        ``float64``, all of it: TF32 and bfloat16 have fewer.  None for exact arithmetic: then nothing is said about
+        rounding.
 
     Raises
     ------

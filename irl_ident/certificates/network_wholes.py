@@ -12,7 +12,7 @@ layer (positive for b, minus the multiplier of each rival) and *any* slopes ``s_
                  + max over the box of (s_1 W_1) . x,              g_l = s_(l+1) W_(l+1),  s_L = c,
 
 where z runs through the interval in which ``z_li`` is known to be: this is the Lagrangian of the equations that tie
-layers (Dvijotham et al. 2018, equation 6), and backward linear bounds (Zhang et al. 2018, CROWN) are its value at
+layers (Dvijotham et al. 2018), and backward linear bounds (Zhang et al. 2018, CROWN) are its value at
 certain slopes.  Intervals of neurons come from interval arithmetic and from such backward bounds with slopes fixed by a
 rule, computed here anew.  Where the bound is below ``-m`` times the sum of the multipliers, nobody is there.
 
