@@ -10,11 +10,12 @@ from __future__ import annotations
 from collections.abc import Sequence
 from dataclasses import dataclass
 from fractions import Fraction
+from math import prod
 
 PRECISIONS = (128, 512, 2048, 8192)
 """Bits of mantissas that are tried."""
 
-EXACT_BITS = 1 << 22
+EXACT_BITS = 1 << 21
 """Most bits of the powers of an exact sum."""
 
 Powers = Sequence[tuple[Fraction, int]]
@@ -67,7 +68,7 @@ def reaches(terms: Sequence[Powers], goal: Fraction) -> bool | None:
         if not _at_least(total.high, total.power, goal):
             return False
     size = sum(exponent * _bits(base) for term in kept for base, exponent in term)
-    return None if size > EXACT_BITS else _exact(kept) >= goal
+    return None if size > EXACT_BITS else _exact(kept, goal)
 
 
 def _product(term: Powers, bits: int) -> Enclosure:
@@ -99,14 +100,14 @@ def _at_least(mantissa: int, power: int, goal: Fraction) -> bool:
     return (mantissa * goal.denominator << max(power, 0)) >= (goal.numerator << max(-power, 0))
 
 
-def _exact(terms: Sequence[Powers]) -> Fraction:
-    total = Fraction(0)
+def _exact(terms: Sequence[Powers], goal: Fraction) -> bool:
+    """Whether the sum reaches the goal; common factors, which are slow to find, are left in."""
+    top, bottom = 0, 1
     for term in terms:
-        product = Fraction(1)
-        for base, exponent in term:
-            product *= base**exponent
-        total += product
-    return total
+        numerator = prod(base.numerator**exponent for base, exponent in term)
+        denominator = prod(base.denominator**exponent for base, exponent in term)
+        top, bottom = top * denominator + numerator * bottom, bottom * denominator
+    return top * goal.denominator >= goal.numerator * bottom
 
 
 def _bits(base: Fraction) -> int:

@@ -125,10 +125,16 @@ class _Bets:
         return found
 
     def _optimal(self, m: int, n: int) -> bool | None:
-        """Whether E reaches the threshold; it is at most 1 where no more was taken than errors take."""
+        """Whether E reaches the threshold.
+
+        It is at most 1 where no more was taken than errors take, and never more than with the best chance of all, m / n.
+        """
         if self.error == 0:
             return m > 0
         if m <= n * self.slip:
+            return False
+        share = Fraction(m, n)
+        if reaches([[(share / self.slip, m), ((1 - share) / (1 - self.slip), n - m)]], self.goal) is False:
             return False
         terms: list[Powers] = []
         for k in range(1, self.env.n_actions + 1):

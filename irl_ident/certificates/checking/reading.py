@@ -24,7 +24,7 @@ DIGEST = "digest"
 GZIP = bytes([0x1F, 0x8B])
 """How files that are compressed begin."""
 
-LARGEST = 1 << 31
+LARGEST = 1 << 30
 """Most bytes of a file, uncompressed."""
 
 
@@ -103,7 +103,7 @@ def seal(document: Mapping[str, Any]) -> dict[str, Any]:
     """
     try:
         kept = parse(json.dumps(document, allow_nan=False))
-    except (TypeError, ValueError, Rejected) as error:
+    except (TypeError, ValueError, RecursionError, Rejected) as error:
         raise ValueError(f"document: should hold what JSON can: {error}") from error
     return {**document, DIGEST: digest(kept)}
 
