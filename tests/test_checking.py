@@ -17,6 +17,7 @@ import pytest
 
 from irl_ident import Environment, identify, rewards
 from irl_ident.certificates.checking import check, seal
+from irl_ident.certificates.checking.decimals import words
 from irl_ident.certificates.checking.evalues import reaches
 from irl_ident.certificates.checking.evidence import marks
 from irl_ident.certificates.checking.reading import Place, parse
@@ -520,6 +521,21 @@ def test_discount_1_needs_a_proof_that_episodes_end():
     for at_most, fine in ((2 + 4 - STRICT, True), (5.87, False)):
         found = document(LIKED | {"at_most": at_most}, weak, environments=[last], deployment=None)
         (accepted if fine else rejected)(seal(found | {"member": member}))
+
+
+@pytest.mark.parametrize(
+    ("number", "text"),
+    [
+        (Fraction(3, 1000), "3/1000"),
+        (Fraction(-2), "-2"),
+        (Fraction(10**40, 3), "about 3.333333e39"),
+        (-Fraction(2, 3 * 10**40), "-about 6.666666e-41"),
+        (Fraction(10**40 + 1, 10**40), "about 1.000000"),
+        (Fraction(7**9000, 3**9000), "about 6.181126e3311"),
+    ],
+)
+def test_numbers_in_reasons_are_short(number, text):
+    assert words(number) == text
 
 
 def test_nothing_but_the_standard_library_is_imported():

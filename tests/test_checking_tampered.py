@@ -24,9 +24,11 @@ from test_checking import (
     document,
     fork,
     leaf,
+    random_environment,
     seal,
 )
 
+from irl_ident import Environment, agents, certificates, certify, identify, rewards
 from irl_ident.certificates.checking import check
 
 NEAR = 1e-9
@@ -385,6 +387,35 @@ def sound(statement):
     trial = seal(trial | {"statement": statement})
     reason = check(trial).reason
     return not reason.startswith("statement")
+
+
+def found_certificates(seed):
+    """What the library itself certifies of a random problem with three states and two actions."""
+    random = np.random.default_rng(seed)
+    worlds = [Environment(random_environment(random, 3, 2).dense(), 0.5) for _ in range(3)]
+    family = rewards.StateRewards(3)
+    agent = agents.Optimal(family, random.uniform(-1, 1, 3))
+    ident = identify([(world, agent.policy(world)) for world in worlds[:2]], family)
+    base = random.uniform(-1, 1, (3, 2))
+    properties = [
+        certificates.OptimalAction(int(random.integers(3)), 0),
+        certificates.Reaches([int(random.integers(3))], 0.3) | certificates.ReturnAtLeast(base, 0.5),
+        ~certificates.RegretAtMost(np.full((3, 2), 0.5), 0.01),
+    ]
+    for prop in properties:
+        yield json.loads(json.dumps(certify(ident, prop, worlds[2], regions=20).document))
+
+
+@pytest.mark.parametrize("seed", [1, 4])
+def test_certificates_that_were_found_cannot_be_tampered_with_either(seed):
+    for whole in found_certificates(seed):
+        assert check(whole).accepted
+        assert not Oracle(whole["statement"]).contradicts(whole)
+        for n, path in list(enumerate(numbers(whole)))[seed::5]:
+            for tampered in edits(whole, n, path):
+                assert not check(tampered).accepted
+                if check(seal(tampered)).accepted:
+                    assert not Oracle(tampered["statement"]).contradicts(tampered), path
 
 
 class Number(float):
