@@ -10,7 +10,7 @@ import irl_ident as ii
 from environments import branching_star as star
 from irl_ident import design
 from irl_ident.certificates import Avoids, Linear
-from irl_ident.design.counterexample import parting_scores, violating
+from irl_ident.design.counterexample import parting_scores, towards, violating
 
 PRIZES = [star.prize(branch) for branch in range(3)]
 DEPLOYMENT = (2, 4, 6)
@@ -67,9 +67,12 @@ def test_the_score_counts_pairs_of_behaviour_and_the_witness_among_them():
     certificate = strategy.certificate(ident)
     assert certificate.status == "refuted"
     assert goes_to_first(certificate.witness)
-    against = [theta for theta in thetas if goes_to_first(theta)]
-    good = [theta for theta in thetas if not goes_to_first(theta)]
-    assert min(len(against), len(good)) > 5
+    between = towards(certificate.witness, ident, thetas, 0)
+    assert len(between) == 100
+    everything = [*thetas, *between]
+    against = [theta for theta in everything if goes_to_first(theta)]
+    good = [theta for theta in everything if not goes_to_first(theta)]
+    assert min(len(against), len(good)) > 20
     expected = []
     for env in candidates:
         shown = [
@@ -82,11 +85,27 @@ def test_the_score_counts_pairs_of_behaviour_and_the_witness_among_them():
     assert max(expected) > 0.3
 
 
+def test_ways_to_the_witness_are_members_and_pass_where_the_property_begins_to_fail():
+    ident = seen((2, None, 3))
+    pool = np.array([theta for theta in ident.sample(60, seed=0) if not goes_to_first(theta)])
+    witness = np.array([0.8, -1.0, 0.95])
+    assert ident.contains(witness)
+    between = towards(witness, ident, pool, 3)
+    assert all(ident.contains(theta) for theta in between)
+    fails = [goes_to_first(theta) for theta in between]
+    assert 5 < np.sum(fails) < len(fails) - 5
+    for theta in between:
+        shares = [np.linalg.lstsq(np.column_stack([witness, end]), theta, rcond=None) for end in pool]
+        assert min(float(np.sum(residual)) for _, residual, *_ in shares) < 1e-12
+    np.testing.assert_array_equal(between, towards(witness, ident, pool, 3))
+    assert len(towards(witness, ident, pool[:0], 3)) == 0
+
+
 def brute_optimal(env, theta):
     """In the hub, where alone there is something to choose, all optimal actions."""
     values = np.zeros(env.n_states)
     reward = star.family().reward(env, theta)
-    for _ in range(400):
+    for _ in range(150):
         values = (reward + env.backup(values)).max(axis=1)
     q = (reward + env.backup(values))[star.HUB]
     return q >= q.max() - 1e-9

@@ -3,16 +3,18 @@
 A property P of the agent's behaviour in a deployment environment is proved when no objective that violates it is left
 (:func:`irl_ident.certify`); until then the certificate comes with a witness, an objective that behaves as was seen and
 violates P.  As in refinement that is guided by counterexamples (Clarke et al. 2000) the next environment is chosen
-against it.  Let G be the members of the pool that satisfy P, and C the counterexamples: the members that violate it,
-and the witness.  With ``g_k`` and ``c_k`` the shares of G and C that give answer k in a candidate,
+against it.  Let G be the objectives at hand that satisfy P, and C those that violate it, the witness among them.  With
+``g_k`` and ``c_k`` the shares of G and C that give answer k in a candidate,
 
     score = 1 - sum over answers k of g_k c_k
 
 is the share of pairs of the two that the candidate parts: the chance that a counterexample is ruled out if the agent
 is one of G.  These are the edges that the equivalence class edge cutting algorithm counts for the two classes "P" and
-"not P" (Golovin, Krause & Ray 2010); which members of G are told apart is of no concern.  Near a proof the pool holds
-no counterexample any more, for what is left of them is too little to be drawn; then all depends on the witness, which
-an optimiser found.
+"not P" (Golovin, Krause & Ray 2010); which members of G are told apart is of no concern.
+
+At hand are the pool, and members on the ways from the pool to the witness.  Near a proof what violates P is too little
+to be in a pool that is drawn at random.  The witness, which an optimiser found, still points there, and somewhere on
+each way to it P begins to fail: the pairs that are hardest to part lie on both sides of that.
 """
 
 from __future__ import annotations
@@ -21,25 +23,28 @@ from collections.abc import Sequence
 from dataclasses import dataclass, field
 from functools import lru_cache
 from typing import TYPE_CHECKING
-from weakref import WeakKeyDictionary
 
 import numpy as np
 import numpy.typing as npt
 
-from irl_ident.certificates.certifying import Certificate, certify
+from irl_ident.certificates.certifying import REGIONS, Certificate, certify
 from irl_ident.certificates.plans import Question
 from irl_ident.certificates.premise import Premise, Tolerances
 from irl_ident.certificates.properties import Linear, Property, RegretAtMost, atoms
 from irl_ident.certificates.witness import violation
-from irl_ident.design.behaviour import Labels, behaviour_classes, digest, signatures
-from irl_ident.design.strategies import Answers, AnswerStrategy
+from irl_ident.design.behaviour import behaviour_classes, consistent, digest, signatures
+from irl_ident.design.strategies import Answers, AnswerStrategy, seeds
 from irl_ident.design.version_space import class_shares, elimination_scores
 from irl_ident.environment import Array, Environment, Mask
+from irl_ident.identified.base import ContradictoryEvidence
 from irl_ident.identified.optimal import OptimalSet
 from irl_ident.rewards import RewardFamily
 
 if TYPE_CHECKING:
     from irl_ident.identified.base import IdentifiedSet
+
+WAYS = 100
+"""So many members between the pool and the witness are looked at."""
 
 REMEMBERED = 64
 """How many (property, environment, objectives) answers are kept."""
@@ -73,8 +78,8 @@ def parting_scores(labels: npt.ArrayLike, one: npt.ArrayLike, other: npt.ArrayLi
 class Counterexample(AnswerStrategy):
     """The candidate that parts best what satisfies a property from what is known to violate it.
 
-    Where no counterexample is known (the property is proved, or open, and the pool holds none), or no member of the
-    pool satisfies the property, candidates are scored as by :class:`irl_ident.design.Greedy`.
+    Where no counterexample is at hand (the property is proved, or open, and the pool holds none), or nothing else is,
+    candidates are scored as by :class:`irl_ident.design.Greedy`.
 
     Parameters
     ----------
@@ -84,6 +89,8 @@ class Counterexample(AnswerStrategy):
         What is to be proved, from :mod:`irl_ident.certificates`.
     deployment : Environment
         Where the agent is to be deployed.
+    regions : int
+        As for :func:`irl_ident.certify`.
 
     Examples
     --------
@@ -101,6 +108,7 @@ class Counterexample(AnswerStrategy):
 
     prop: Property = field(kw_only=True)
     deployment: Environment = field(kw_only=True)
+    regions: int = field(default=REGIONS, kw_only=True)
 
     def __post_init__(self) -> None:
         super().__post_init__()
@@ -113,35 +121,54 @@ class Counterexample(AnswerStrategy):
 
     def certificate(self, ident: IdentifiedSet) -> Certificate:
         """What :func:`irl_ident.certify` says of the property, made once an identified set."""
-        known = _certificates.setdefault(ident, {})
-        key = (self.prop, self.deployment.digest)
-        if key not in known:
-            known[key] = certify(ident, self.prop, self.deployment)
-        return known[key]
+        return _certified(ident, self.prop, self.deployment, self.regions)
 
     def _score(self, ident: IdentifiedSet, candidates: Sequence[Environment], answers: Answers) -> Array:
-        violates = violating(self.prop, self.deployment, ident.family, answers.thetas)
-        good = np.where(violates, 0.0, answers.weights)
-        against = np.where(violates, answers.weights, 0.0)
-        witness = self.certificate(ident).witness
-        if not good.any() or (witness is None and not against.any()):
+        left = answers.weights > 0
+        groups = [answers.thetas]
+        present = [left]
+        witness = self._witness(ident)
+        if witness is not None:
+            groups += [towards(witness, ident, answers.thetas[left], self.seed), witness[None]]
+            present += [np.ones(len(group), dtype=bool) for group in groups[1:]]
+        violates = np.concatenate([violating(self.prop, self.deployment, ident.family, group) for group in groups])
+        here = np.concatenate(present)
+        if not (here & violates).any() or not (here & ~violates).any():
             return elimination_scores(answers.labels, answers.weights)
-        if witness is None:
-            return parting_scores(answers.labels, good, against)
-        labels = [self._with(witness, env, ident, answers.thetas) for env in candidates]
-        share = answers.weights.max()
-        return parting_scores(labels, [*good, 0.0], [*against, share])
+        labels = []
+        for env in candidates:
+            asked = env, ident.family
+            shown = [signatures(*asked, group, ident.rationality, 1.0, self.resolution) for group in groups]
+            labels.append(behaviour_classes(np.vstack(shown)))
+        return parting_scores(labels, here & ~violates, here & violates)
 
-    def _with(self, witness: Array, env: Environment, ident: IdentifiedSet, thetas: Array) -> Labels:
-        """Answers of the pool and, last, of the witness."""
-        pool, one = (
-            signatures(env, ident.family, each, ident.rationality, 1.0, self.resolution)
-            for each in (thetas, witness[None])
-        )
-        return behaviour_classes(np.vstack([pool, one]))
+    def _witness(self, ident: IdentifiedSet) -> Array | None:
+        """The certificate's, or None where there is no certificate, as where no objective is as strict as it asks."""
+        try:
+            return self.certificate(ident).witness
+        except ContradictoryEvidence:
+            raise
+        except ValueError:
+            return None
 
 
-_certificates: WeakKeyDictionary[IdentifiedSet, dict[tuple[Property, str], Certificate]] = WeakKeyDictionary()
+def towards(witness: Array, ident: IdentifiedSet, thetas: Array, seed: int) -> Array:
+    """Members on the way from each of some ``thetas`` (N, d) to the witness (d,), one at random on each way.
+
+    Sets of optimal agents are convex, so that all of each way is as possible as its ends; somewhere on it the property
+    begins to fail.  At most ``WAYS`` of them.
+    """
+    random = np.random.default_rng(seeds(seed, ident))
+    ends = thetas[random.permutation(len(thetas))[:WAYS]]
+    sizes = np.abs(ends).max(axis=1, keepdims=True)
+    share = random.random((len(ends), 1))
+    mixed = share * witness / np.abs(witness).max() + (1 - share) * ends / np.where(sizes > 0, sizes, 1)
+    return mixed[consistent(ident, mixed)] if len(mixed) else mixed
+
+
+@lru_cache(maxsize=8)
+def _certified(ident: IdentifiedSet, prop: Property, deployment: Environment, regions: int) -> Certificate:
+    return certify(ident, prop, deployment, regions=regions)
 
 
 def violating(prop: Property, deployment: Environment, family: RewardFamily, thetas: Array) -> Mask:
