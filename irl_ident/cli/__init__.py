@@ -1,0 +1,31 @@
+"""The command line: what evidence in files says, what can be proved of it, and which environment to try next."""
+
+from __future__ import annotations
+
+from typing import Any, cast
+
+import typer
+
+from irl_ident.cli.assessing import assess
+from irl_ident.cli.certifying import certify
+from irl_ident.cli.checking import check
+from irl_ident.cli.choosing import next_environment
+
+__all__ = ["app", "main"]
+
+app = typer.Typer(
+    name="irl-ident",
+    no_args_is_help=True,
+    add_completion=False,
+    pretty_exceptions_enable=False,
+    help="From behaviour in files: what is known of the objective, what can be proved, and what to try next.",
+)
+app.command()(assess)
+app.command("next")(next_environment)
+app.command()(certify)
+app.command()(check)
+
+
+def main() -> None:
+    """Entry point."""
+    cast(Any, app)()
