@@ -302,6 +302,62 @@ def test_linear_atoms_of_a_witness_are_evaluated():
     accepted(document(stays, status="refuted", witness=WITNESS | {"atoms": {}}, member=False))
 
 
+def test_the_best_behaviour_may_go_where_the_agent_does_not():
+    """The agent loses 1 in going to state 1, and a proof may not leave out that state 2 is good."""
+    prop = {"kind": "base_regret_at_most", "reward": [[0, 0], [-1, -1], [1, 1]], "value": 0.5}
+    place = "tree/atoms/0/holds/best"
+    for best, reason in (
+        ({"0": 0, "1": -2, "2": 0}, f"{place}/2: is below the return"),
+        ({"0": 0, "1": -2, "2": 2}, f"{place}/0: is below the return"),
+        ({"0": 0, "1": -2}, f"{place}: should have state 2"),
+        ({"0": 1, "1": -2, "2": 2}, "tree/atoms/0/holds: bound 1 is above 1/2"),
+    ):
+        rejected(document(prop, leaf({"holds": {"values": {"0": -1, "1": -2}, "best": best}})), reason)
+    honest = {"values": {"0": -1, "1": -2}, "best": {"0": 1, "1": -2, "2": 2}}
+    accepted(document(prop | {"value": 1}, leaf({"holds": honest})))
+
+
+def test_agents_that_may_stay_for_ever_reach_nothing():
+    stays = fork() | {"transitions": [[0, 0, 1], [1, 0, 1], *fork()["transitions"][2:]]}
+    plan = PLAN | {"map": {"0": [2, 0, 0], "1": [0, 2, 0], "2": [0, 0, 2]}, "advantages": []}
+    prop = {"kind": "reaches", "states": [1], "probability": 0.5}
+    member = {"theta": [0, 1, 0], "values": [[1, 2, 0], [0, 2, 0]], "nontrivial": [0, 0, 1]}
+    for steps in ({"0": 1}, {"0": 1e300}, {}):
+        proof = leaf({"holds": {"chance": {"0": 1, "1": 1}, "steps": steps}}, plan=plan)
+        given = seal(document(prop, proof, environments=[fork(), stays]) | {"member": member})
+        rejected(given, "holds/steps/0: do not prove that the agent leaves")
+    proof = leaf({"fails": {"chance": {}}}, plan=plan)
+    no = {"kind": "not", "of": prop}
+    accepted(seal(document(no, proof, environments=[fork(), stays]) | {"member": member}))
+
+
+def test_actions_within_the_tolerance_may_be_taken():
+    safe = {"kind": "avoids", "states": [2], "probability": 0}
+    proof = leaf({"holds": {"chance": {}}})
+    accepted(document(safe, proof, tolerances={"ties": 0.04, "strictness": STRICT}))
+    # the rival is worse by no more than 1/8 - 2/16 for certain
+    rejected(document(safe, proof, tolerances={"ties": 0.0625, "strictness": STRICT}), "chance/2: should be at least 1")
+
+
+@pytest.mark.parametrize(
+    ("change", "reason"),
+    [
+        ({"policy": [0, 0, 0]}, "witness/policy/0: this action may have a gap above the tolerance"),
+        ({"policy": None}, "witness/atoms/0/fails: needs the policy of the witness"),
+        ({"theta": [0, 0, 1], "values": [[0, 0, 2], [1, 0, 2]]}, "witness/values/0: the shown action of row 0"),
+        ({"theta": [0, 0.1, 0], "values": [[0.1, 0.2, 0]] * 2}, "witness/values/0: the worse action of row 1"),
+        ({"theta": [0, 2, 0], "values": [[2, 4, 0]] * 2}, "witness/theta: should have entries in [-1, 1]"),
+        ({"values": [[1, 2, 0], [1, 2, 0.001]]}, "witness/policy/0: this action may have a gap"),
+        ({"values": [[1, 2, 0]]}, "witness/values: should have 2 elements"),
+    ],
+)
+def test_witnesses_have_to_satisfy_the_premise_and_behave_optimally(change, reason):
+    prop = {"kind": "reaches", "states": [2], "probability": 0.01}
+    witness = WITNESS | {"atoms": {"0": {"fails": {"chance": {}}}}}
+    accepted(document(prop, status="refuted", witness=witness, member=False))
+    rejected(document(prop, status="refuted", witness=witness | change, member=False), reason)
+
+
 def marked(statement):
     """Shown and worse rows of each observed environment."""
     found = marks(read_statement(Place(parse(json.dumps(statement)), "statement")))
@@ -558,6 +614,14 @@ def test_nothing_but_the_standard_library_is_imported():
         if name in file.read_text(encoding="utf-8")
     ]
     assert calls == []
+
+
+def test_the_checker_loads_nothing_heavy():
+    code = "import sys, irl_ident.certificates.checking; print(*sys.modules)"
+    loaded = subprocess.run([sys.executable, "-c", code], capture_output=True, text=True, check=True, cwd=ROOT).stdout
+    names = {name.partition(".")[0] for name in loaded.split()}
+    assert "irl_ident" in names
+    assert names.isdisjoint({"numpy", "scipy", "pandas", "highspy", "gymnasium"})
 
 
 def test_the_command_prints_a_line_a_file_and_says_by_its_exit_code_whether_all_are_accepted(tmp_path):
