@@ -15,7 +15,9 @@ from typing import TYPE_CHECKING, Any
 if TYPE_CHECKING:
     from irl_ident.certificates.certifying import Certificate, certify
     from irl_ident.certificates.enumerating import Behaviours, behaviours
-    from irl_ident.certificates.networks import NetworkCertificate, ReluNetwork, certified_actions
+    from irl_ident.certificates.network_model import Region, ReluNetwork, regions_around
+    from irl_ident.certificates.network_torch import from_stable_baselines, from_torch
+    from irl_ident.certificates.networks import NetworkCertificate, certified_actions
     from irl_ident.certificates.properties import (
         AllOf,
         AnyOf,
@@ -36,7 +38,9 @@ if TYPE_CHECKING:
 _PLACES = {
     "enumerating": ("Behaviours", "behaviours"),
     "certifying": ("Certificate", "certify"),
-    "networks": ("NetworkCertificate", "ReluNetwork", "certified_actions"),
+    "network_model": ("Region", "ReluNetwork", "regions_around"),
+    "network_torch": ("from_stable_baselines", "from_torch"),
+    "networks": ("NetworkCertificate", "certified_actions"),
     "properties": (
         "AllOf",
         "AnyOf",
@@ -70,6 +74,7 @@ __all__ = [
     "OptimalAction",
     "Property",
     "Reaches",
+    "Region",
     "RegretAtMost",
     "ReluNetwork",
     "ReturnAtLeast",
@@ -78,8 +83,11 @@ __all__ = [
     "behaviours",
     "certified_actions",
     "certify",
+    "from_stable_baselines",
+    "from_torch",
     "minimax_policy",
     "prefers",
+    "regions_around",
     "twins",
     "worst_case_regret",
 ]

@@ -183,8 +183,6 @@ def asked(
             f"ident: was a {type(ident).__name__}, should be the identified set of an optimal agent, or of one that "
             'errs (rationality "optimal" or "noisy"): what soft-optimal agents do is no linear matter'
         )
-    if ident.conflict is not None:
-        raise ContradictoryEvidence(ident.conflict)
     if not isinstance(prop, Property):
         raise ValueError(f"prop: was a {type(prop).__name__}, should be a property from irl_ident.certificates")
     prop.check(ident.family.dim, env)
@@ -197,6 +195,8 @@ def asked(
 def anchor(premise: Premise, question: Question) -> tuple[Array, dict[str, Any]]:
     """A point in the middle of the premise and the record of a certain member, or ``ValueError``."""
     room, middle, claim = Region(premise).middle()
+    if claim.bound < 0 and premise.ident.conflict is not None:
+        raise ContradictoryEvidence(premise.ident.conflict)
     if claim.bound < 0:
         raise ValueError(
             f"strictness: was {premise.tolerances.strictness:g}: under no objective is everything that is known to be "

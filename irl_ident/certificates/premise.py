@@ -31,10 +31,14 @@ from irl_ident.highs import minimise
 from irl_ident.identified.lifted import Block, Cone, Indices
 from irl_ident.identified.optimal import OptimalSet
 from irl_ident.identified.program import SolverFailed
-from irl_ident.identified.support import repaired
+from irl_ident.identified.support import repaired, support, supports
 
-DENSE_ENTRIES = 20_000_000
-"""Programs are written with values eliminated while they have no more entries than this."""
+DENSE_ENTRIES = 2_000_000
+"""Programs are written with values eliminated while they have no more entries than this.  Larger ones are left to the
+support function's own methods while nothing has been cut."""
+
+AROUND = 24
+"""So many times, at most, a point of a large premise is moved towards its middle."""
 
 SIMPLEX_UNKNOWNS = 2_000
 NEGLIGIBLE = 1e-12
@@ -134,8 +138,22 @@ class Premise:
 
     @cached_property
     def cone(self) -> Cone:
-        """The Bellman rows of what was seen."""
-        return self.ident.cone
+        """The Bellman rows of what was seen; it may be empty."""
+        systems = self.ident.systems
+        return Cone(
+            [system.env.shaping for system in systems],
+            [system.features for system in systems],
+            [system.shown for system in systems],
+            [system.known for system in systems],
+            [system.env.discount for system in systems],
+            self.dim,
+        )
+
+    @cached_property
+    def large(self) -> bool:
+        """Whether a dense program would be too large."""
+        unknowns = self.dim + sum(block.hidden.size for block in self.cone.blocks)
+        return sum(block.others.size + block.tied.size for block in self.cone.blocks) * unknowns > DENSE_ENTRIES
 
     @cached_property
     def worse(self) -> tuple[Mask, ...]:
@@ -145,7 +163,7 @@ class Premise:
     @cached_property
     def program(self) -> Rows:
         """The rows that a solver sees."""
-        return rows_of(self.cone, self.worse)
+        return lifted(self.cone, self.worse) if self.large else eliminated(self.cone, self.worse)
 
     @cached_property
     def lift(self) -> sparse.csr_array | None:
@@ -188,8 +206,12 @@ class Premise:
         splits : array (n,)
             Of the region's half-spaces.
         """
+        return self.proved(direction, self._lifted(rows), region, splits)
+
+    def proved(self, direction: Array, proof: Array, region: Sequence[HalfSpace], splits: Array) -> Claim:
+        """The same for multipliers (rows of the cone,) with the right signs."""
         transposed, sizes, shown, worse, reach = self._weights
-        proof = self._lifted(rows)
+        proof = proof.copy()
         proof[np.abs(proof) < NEGLIGIBLE * np.abs(proof).max(initial=1.0)] = 0
         cuts = np.where(splits > NEGLIGIBLE, splits, 0.0)
         rest = transposed @ proof
@@ -244,16 +266,18 @@ class Rows:
     values: bool
 
 
-def rows_of(cone: Cone, worse: Sequence[Mask]) -> Rows:
-    """With the values of observed states eliminated while that is small, else with all values as unknowns."""
+def lifted(cone: Cone, worse: Sequence[Mask]) -> Rows:
+    """Rows with all values as unknowns, as sparse as the transitions."""
+    places = [np.full(block.shown.size, e) for e, block in enumerate(cone.blocks)]
+    rows = [np.arange(block.shown.size) for block in cone.blocks]
+    equal = [block.shown.ravel() for block in cone.blocks]
+    return _scaled(cone.rows, equal, [w.ravel() for w in worse], places, rows, values=True)
+
+
+def eliminated(cone: Cone, worse: Sequence[Mask]) -> Rows:
+    """Rows with the values of observed states eliminated."""
     counts = [block.hidden.size for block in cone.blocks]
     unknowns = cone.dim + sum(counts)
-    size = sum(block.others.size + block.tied.size for block in cone.blocks) * unknowns
-    if size > DENSE_ENTRIES:
-        places = [np.full(block.shown.size, e) for e, block in enumerate(cone.blocks)]
-        rows = [np.arange(block.shown.size) for block in cone.blocks]
-        equal = [block.shown.ravel() for block in cone.blocks]
-        return _scaled(cone.rows, equal, [w.ravel() for w in worse], places, rows, values=True)
     parts, equal, marked, places, rows = [], [], [], [], []
     column = cone.dim
     for e, (block, count) in enumerate(zip(cone.blocks, counts, strict=True)):
@@ -343,9 +367,13 @@ class Region:
 
     def maximum(self, direction: Array) -> tuple[Claim, Array | None]:
         """A claim on ``direction`` (d,), and where the solver found it reached (None where it found nothing)."""
-        dim, solver = self.premise.dim, self._solver
         if not direction.any():
             return self.premise.trivial(direction, self.cuts), None
+        if self.premise.large and not self.cuts:
+            farthest = support(self.premise.cone, direction)
+            proof = np.concatenate([table.ravel() for table in farthest.multipliers])
+            return self.premise.proved(direction, proof, (), np.zeros(0)), farthest.theta
+        dim, solver = self.premise.dim, self._solver
         scale = float(np.abs(direction).max())
         solver.changeColsCost(dim, np.arange(dim, dtype=np.int32), -direction / scale)
         solver.run()
@@ -362,6 +390,8 @@ class Region:
 
         Slack is counted on rows that are no equations, up to 1, in the solver's unit; below 0 in empty regions.
         """
+        if self.premise.large and not self.cuts:
+            return self._around()
         rows, dim = self.matrix, self.premise.dim
         equal = np.append(self.premise.program.equal, np.zeros(len(self.cuts), bool))
         margin = sparse.csr_array(np.where(equal, 0.0, -1.0)[:, None])
@@ -384,6 +414,35 @@ class Region:
         values = np.array(solution.col_value)
         claim = self._claimed(np.zeros(dim), np.array(solution.row_dual))
         return float(values[-1]), np.clip(self.unit * values[:dim], -1, 1), claim
+
+    def _around(self) -> tuple[float, Array, Claim]:
+        """By steps towards what is farthest in the direction in which the least slacks grow (Frank & Wolfe 1956)."""
+        cone, goal = self.premise.cone, 2 * self.premise.tolerances.strictness
+        drawn = np.random.default_rng(0).standard_normal(self.premise.dim)
+        middle = np.mean([found.theta for found in supports(cone, [drawn, -drawn])], axis=0)
+        for step in range(1, AROUND):
+            slacks = [self._worse_slack(block, marks, middle) for block, marks in self._marked]
+            least = min((slack.min() for slack in slacks if slack.size), default=np.inf)
+            if least >= goal:
+                break
+            direction = np.zeros(self.premise.dim)
+            for (block, marks), slack in zip(self._marked, slacks, strict=True):
+                weights = np.zeros(block.shown.size)
+                weights[marks] = np.exp(-(slack - least) / max(goal, least, float(np.median(slack)) / 2**step))
+                direction -= block.features.T @ repaired(block, weights)
+            farthest = support(cone, direction / np.abs(direction).max()).theta
+            middle = middle + (farthest - middle) / (step + 2)
+        return 1.0, middle, self.premise.trivial(np.zeros(self.premise.dim))
+
+    @property
+    def _marked(self) -> list[tuple[Block, Indices]]:
+        blocks = zip(self.premise.cone.blocks, self.premise.worse, strict=True)
+        return [(block, np.flatnonzero(marks)) for block, marks in blocks]
+
+    @staticmethod
+    def _worse_slack(block: Block, marks: Indices, theta: Array) -> Array:
+        values = block.evaluate(theta, np.zeros(block.hidden.size))
+        return np.asarray((block.shaping @ values - block.features @ theta)[marks])
 
     def _claimed(self, direction: Array, duals: Array) -> Claim:
         count = self.premise.program.scale.size

@@ -34,7 +34,7 @@ from irl_ident.certificates.witness import members
 from irl_ident.environment import Array, Environment
 from irl_ident.highs import minimise
 from irl_ident.identified.advantages import normaliser
-from irl_ident.identified.base import IdentifiedSet
+from irl_ident.identified.base import ContradictoryEvidence, IdentifiedSet
 from irl_ident.planning.checks import policy_on
 
 REGIONS = 500
@@ -148,7 +148,9 @@ def worst_case_regret(
     pi = policy_on(env, policy)
     premise, question = asked(ident, RegretAtMost(pi, 0.0), env, INTERIOR)
     whole = Region(premise)
-    _, middle, _ = whole.middle()
+    _, middle, claim = whole.middle()
+    if claim.bound < 0 and ident.conflict is not None:
+        raise ContradictoryEvidence(ident.conflict)
     root = Node(whole, climbed(question, whole, middle))
     lower, witness = 0.0, middle
     numbers, done = count(), 0

@@ -126,7 +126,9 @@ def search(question: Question, middle: Array, most: int, progress: Callable[[int
 
 
 def opened(node: Node) -> bool:
-    """Whether the region holds something; puts a point of its middle first."""
+    """Whether the region holds something; puts a point of its middle first, which the whole premise has already."""
+    if not node.region.cuts:
+        return True
     room, theta, claim = node.region.middle()
     if claim.bound < 0:
         node.empty = claim

@@ -33,6 +33,9 @@ from irl_ident.environment import Array, Environment, Mask
 INWARD = (0.0, 1e-9, 1e-6, 1e-3, 0.1, 0.5)
 """Shares of the way to the middle by which points on the boundary are moved inside."""
 
+CLOSELY = 1e-14
+"""Planning goes on until its error is this share of the rewards' range, or is rounding."""
+
 NONTRIVIAL = 1e-12
 """Least gap that shows that not everything is the same to an objective."""
 
@@ -57,7 +60,7 @@ class Gaps:
 
 def gaps(premise: Premise, env: Environment, theta: Array) -> Gaps:
     """Plan for ``theta`` (d,) in ``env``."""
-    plan = planning.optimal(env, premise.ident.family.reward(env, theta))
+    plan = planning.optimal(env, premise.ident.family.reward(env, theta), tolerance=CLOSELY)
     slack = plan.values[:, None] - plan.q
     error = 2 * plan.error_bound
     return Gaps(plan.values, slack - 2 * error, slack + 2 * error, error)
