@@ -40,9 +40,9 @@ def print_certificate(certificate: Certificate, where: str | None, most: int) ->
         same = "would have behaved as was seen" if certificate.level is None else "is not ruled out by what was seen"
         print(f"  an agent with this objective {same} {seen}")
         if certificate.policy is not None and certificate.env is not None:
-            path = telling_walk(certificate)
-            print(f"  and {'would' if path.sure else 'would, most likely,'} do this in deployment:")
-            print(f"    {path.words(certificate.env)}")
+            walk = telling_walk(certificate)
+            print(f"  and would do this in deployment{'' if walk.sure else ', if chance has it so'}:")
+            print(f"    {walk.words(certificate.env)}")
         for line in told(certificate):
             print(f"  {line}")
         console().print(objectives_table(ident, [("the witness", certificate.witness)]))
@@ -60,8 +60,8 @@ def print_twins(pair: Twins, ident: IdentifiedSet) -> None:
     print("Twins")
     print(f"  {pair}")
     if pair.distance > 0:
-        for name, path, regret in zip(("one", "the other"), paths(pair), pair.regrets, strict=True):
-            print(f"  {name}: {path.words(pair.env)}")
+        for name, walk, regret in zip(("one", "the other"), walks(pair), pair.regrets, strict=True):
+            print(f"  {name}: {walk.words(pair.env)}")
             print(f"    by doing as its twin it would lose {max(regret, 0):.3g} of the largest parameter")
     compared = _counted(pair.behaviours, "behaviour")
     if pair.complete:
@@ -71,7 +71,7 @@ def print_twins(pair: Twins, ident: IdentifiedSet) -> None:
     console().print(objectives_table(ident, [("one", pair.first), ("the other", pair.second)]))
 
 
-def paths(pair: Twins) -> tuple[Walk, Walk]:
+def walks(pair: Twins) -> tuple[Walk, Walk]:
     """What each does, from the most likely start from which they part."""
     policies = pair.policies.argmax(axis=2)
     starts = [int(s) for s in np.argsort(-pair.env.initial, kind="stable") if pair.env.initial[s] > 0]
@@ -133,7 +133,7 @@ def twins_fields(pair: Twins) -> dict[str, Any]:
     return {
         "first": pair.first.tolist(),
         "second": pair.second.tolist(),
-        "paths": [path.fields(pair.env) for path in paths(pair)],
+        "paths": [walk.fields(pair.env) for walk in walks(pair)],
         "distance": pair.distance,
         "regrets": list(pair.regrets),
         "behaviours": pair.behaviours,

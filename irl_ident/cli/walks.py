@@ -9,8 +9,9 @@ from typing import Any
 
 import numpy as np
 import numpy.typing as npt
-from scipy.sparse import csr_array
+from scipy.sparse import csc_array, csr_array, eye_array
 from scipy.sparse.csgraph import dijkstra
+from scipy.sparse.linalg import splu
 
 from irl_ident.certificates import restricted
 from irl_ident.environment import Array, Environment, Mask
@@ -104,11 +105,16 @@ def walk_on(
 
 
 def visiting(env: Environment, policy: npt.NDArray[np.int64], targets: Mask) -> Array:
-    """The chance (S,) of ever visiting the targets, from each state."""
-    chosen = np.zeros((env.n_states, env.n_actions), dtype=bool)
-    chosen[np.arange(env.n_states), policy] = True
-    chances = restricted.upper_chances(env, chosen, targets)
-    return np.ones(env.n_states) if chances is None else chances
+    """The chance (S,) of ever visiting the targets (S,), from each state."""
+    taken = np.zeros((env.n_states, env.n_actions), dtype=bool)
+    taken[np.arange(env.n_states), policy] = True
+    between = restricted.leading_to(env, taken, targets) & ~targets
+    chances = targets.astype(float)
+    if between.any():
+        inner = _chain(env, policy)[between]
+        stays = eye_array(int(between.sum()), format="csc") - csc_array(inner[:, between])
+        chances[between] = splu(stays).solve(inner @ chances)
+    return np.asarray(np.clip(chances, 0, 1))
 
 
 def _chain(env: Environment, policy: npt.NDArray[np.int64]) -> csr_array:
