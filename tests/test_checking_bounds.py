@@ -6,7 +6,7 @@ from fractions import Fraction
 import numpy as np
 import pytest
 from scipy import optimize
-from test_checking import plain, random_environment, triples
+from test_checking_marks import plain, random_environment, triples
 
 from irl_ident import agents, planning, rewards
 from irl_ident.certificates.checking import behaviour
