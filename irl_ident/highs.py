@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections.abc import Mapping
 from typing import Any
 
 import numpy as np
@@ -15,7 +16,7 @@ def minimise(
     rows: sparse.csr_array,
     between: tuple[Array, Array],
     box: tuple[Array, Array],
-    options: dict[str, object],
+    options: Mapping[str, object],
 ) -> Any:
     """A solver that holds ``min cost . x`` over ``between[0] <= rows x <= between[1]``, ``box[0] <= x <= box[1]``.
 

@@ -344,9 +344,9 @@ class Region:
         rows = self.premise.program.matrix
         if not self.cuts:
             return rows
-        normals = sparse.csr_array(np.array([cut.normal for cut in self.cuts]))
-        normals.resize(len(self.cuts), rows.shape[1])
-        return sparse.csr_array(sparse.vstack([rows, normals], format="csr"))
+        normals = np.zeros((len(self.cuts), rows.shape[1]))
+        normals[:, : self.premise.dim] = [cut.normal for cut in self.cuts]
+        return sparse.csr_array(sparse.vstack([rows, sparse.csr_array(normals)], format="csr"))
 
     @cached_property
     def between(self) -> tuple[Array, Array]:

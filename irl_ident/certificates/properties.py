@@ -383,7 +383,7 @@ def _features(thing: Any, family: RewardFamily, env: Environment) -> Array:
     features = family.matrix(env)
     if isinstance(thing, int | np.integer | str):
         weights = np.zeros((env.n_states, env.n_actions))
-        weights[index("state", thing, env.states)] = 1 / env.n_actions
+        weights[index("state", thing if isinstance(thing, str) else int(thing), env.states)] = 1 / env.n_actions
     elif isinstance(thing, Trajectories):
         thing.check(env)
         weights = np.zeros((env.n_states, env.n_actions))

@@ -208,7 +208,8 @@ def _bounded(question: Question, node: Node) -> tuple[float, tuple[Array, float]
     claim, point = node.region.maximum(question.known.initial @ (plan.values - other))
     node.points += [*plan.points, *([] if point is None else [point])]
     start = question.known.initial @ plan.excess
-    return question.normaliser * (claim.bound + start + error) * (1 + 1e-12) + 1e-15, costliest(question, plan)
+    upper = question.normaliser * (claim.bound + start + error) * (1 + 1e-12) + 1e-15
+    return float(upper), costliest(question, plan)
 
 
 def _regret(question: Question, theta: Array) -> float:

@@ -34,17 +34,15 @@ LONGER = 1e-6
 
 def visited(env: Environment, may: Mask, starts: Mask) -> Mask:
     """States that can be visited from the marked ones by actions (S, A) that may be taken, (S,)."""
-    edges = edges_of(env, may)
-    mixed = sparse.block_array(
-        [[sparse.csr_array((1, 1)), sparse.csr_array(starts[None, :].astype(float))], [None, edges]], format="csr"
-    )
-    order = csgraph.breadth_first_order(mixed, 0, return_predecessors=False)
-    found = np.zeros(env.n_states + 1, dtype=bool)
-    found[order] = True
-    return found[1:]
+    return _reached(_moves(env, may), starts)
 
 
-def edges_of(env: Environment, may: Mask) -> sparse.csr_array:
+def leading_to(env: Environment, may: Mask, targets: Mask) -> Mask:
+    """States from which some choice of actions that may be taken can come to the targets, (S,)."""
+    return _reached(sparse.csr_array(_moves(env, may & ~targets[:, None]).T), targets)
+
+
+def _moves(env: Environment, may: Mask) -> sparse.csr_array:
     """Moves between states by actions that may be taken, sparse (S, S)."""
     allowed = sparse.csr_array(sparse.diags_array(may.ravel().astype(float)) @ env.transitions)
     allowed.eliminate_zeros()
@@ -52,14 +50,12 @@ def edges_of(env: Environment, may: Mask) -> sparse.csr_array:
     return sparse.csr_array(per_state @ allowed)
 
 
-def leading_to(env: Environment, may: Mask, targets: Mask) -> Mask:
-    """States from which some choice of actions that may be taken can come to the targets, (S,)."""
-    back = sparse.csr_array(edges_of(env, may & ~targets[:, None]).T)
-    mixed = sparse.block_array(
-        [[sparse.csr_array((1, 1)), sparse.csr_array(targets[None, :].astype(float))], [None, back]], format="csr"
-    )
-    found = np.zeros(env.n_states + 1, dtype=bool)
-    found[csgraph.breadth_first_order(mixed, 0, return_predecessors=False)] = True
+def _reached(moves: sparse.csr_array, starts: Mask) -> Mask:
+    """Marked states and those that moves lead to from there, (S,)."""
+    begin = sparse.csr_array(starts[None, :].astype(float))
+    graph: Any = sparse.block_array([[sparse.csr_array((1, 1)), begin], [None, moves]], format="csr")
+    found = np.zeros(starts.size + 1, dtype=bool)
+    found[csgraph.breadth_first_order(graph, 0, return_predecessors=False)] = True
     return found[1:]
 
 
@@ -84,7 +80,7 @@ def upper_chances(env: Environment, may: Mask, targets: Mask) -> Array | None:
         ahead = np.where(random, ahead + 1e-15, ahead)
         needed = np.where(between, np.minimum(np.where(may, ahead, 0).max(axis=1), 1.0), chances)
         if (needed <= chances).all():
-            return chances
+            return np.asarray(chances)
         chances = np.maximum(chances, needed)
     return None
 
@@ -117,7 +113,7 @@ def values(env: Environment, reward: Array, may: Mask, states: Mask, *, largest:
     found = extreme(rows, reward, may, states, largest=largest)
     length = extreme(rows, np.ones(may.shape), may, states, largest=True) * (1 + LONGER)
     pad = 1e-14 * (np.abs(reward).max() + np.abs(found).max())
-    return found + pad * length if largest else found - pad * length
+    return np.asarray(found + pad * length if largest else found - pad * length)
 
 
 def extreme(
