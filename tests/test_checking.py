@@ -239,6 +239,30 @@ def test_splits_and_empty_regions():
     rejected(document(LIKED, nothing), "tree/above/empty: bound 0 is not below 0")
 
 
+def test_splits_are_multiplied_by_what_is_at_least_0():
+    prop = {"kind": "linear", "weights": [1, 0, 0], "at_most": 0}
+    wrong = leaf({"holds": {"splits": [[0, -1]]}}, plan=None)
+    right = leaf({"holds": {"splits": [[0, 1]]}}, plan=None)
+    split = {"split": {"weights": [1, 0, 0], "at": 0}, "below": right, "above": wrong}
+    rejected(document(prop, split), "tree/above/atoms/0/holds/splits/0/1: should be at least 0")
+
+
+def test_gaps_are_known_up_to_the_limits_of_the_values_here_and_next():
+    """The map values state 2 too low by theta_2 / 2, so D(2, a) = theta_2 / 4, rho = 1/2 and x(2) = 1/2.
+
+    D(0, 0) = 3/4 theta_2 - theta_1 is at most 1/4 - t, and the gap of action 0 at least t - 1/4 - rho - x(2) / 2.
+    """
+    plan = PLAN | {"map": PLAN["map"] | {"2": [0, 0, 1.5]}, "excess": {"0": 0.25, "1": 0, "2": 0.5}}
+    prop = {"kind": "not", "of": {"kind": "optimal_action", "state": 0, "action": 0}}
+    member = {"theta": [0, 1, -1], "values": [[1, 2, -2]] * 2, "nontrivial": [0, 0, 1]}
+    for strictness, fine in ((1.001, True), (1, False)):
+        tolerances = {"ties": 0, "strictness": strictness}
+        given = seal(document(prop, leaf({"fails": {}}, plan=plan), tolerances=tolerances) | {"member": member})
+        (accepted if fine else rejected)(given)
+    for short in ({"0": 0.25, "1": 0, "2": 0.49}, {"0": 0.24, "1": 0, "2": 0.5}):
+        rejected(document(prop, leaf({"fails": {}}, plan=plan | {"excess": short})), "tree/plan/excess/")
+
+
 def test_open_regions_prove_nothing():
     split = {
         "split": {"weights": [1, 0, 0], "at": 0},

@@ -124,6 +124,59 @@ def test_claims_are_the_duals_of_the_linear_program(seed):
                 assert problem.bound(weights, {"multipliers": listed, "splits": z}, splits) >= best - 1e-7
 
 
+def by_the_formula(raw, kept, weights, claim, splits):
+    """The bound of a claim as docs/certificate_format.md has it, in dense fractions."""
+    residual, bound = [Fraction(float(w)) for w in weights], Fraction(0)
+    for e in range(2):
+        world, size = raw["environments"][e], (12, 4)
+        moves, features = np.full(size, Fraction(0)), np.full((12, 5), Fraction(0))
+        for row, state, p in world["transitions"]:
+            moves[row, state] = Fraction(repr(p))
+        for row, parameter, value in world["features"]:
+            features[row, parameter] = Fraction(repr(value))
+        sums = moves.sum(axis=1)
+        discount = Fraction(repr(world["discount"]))
+        shaping = np.repeat(np.eye(4, dtype=int), 3, axis=0) - discount * moves / sums[:, None]
+        y = np.full(12, Fraction(0))
+        for number, row, value in claim["multipliers"]:
+            if number == e:
+                y[row] = Fraction(repr(value)) * sums[row]
+        residual = residual - features.T @ y
+        highest = abs(features).sum(axis=1).max() / (1 - discount)
+        bound += highest * abs(shaping.T @ y).sum()
+        bound += Fraction(repr(TIES)) * sum(max(-y[row], 0) for row in kept[e].shown)
+        bound -= Fraction(repr(STRICTNESS)) * sum(max(y[row], 0) for row in kept[e].worse)
+    for place, z in claim["splits"]:
+        normal, at = splits[place]
+        residual = residual + Fraction(repr(z)) * np.array([Fraction(repr(float(g))) for g in normal])
+        bound -= Fraction(repr(z)) * Fraction(repr(float(at)))
+    return bound + sum(map(abs, residual))
+
+
+@pytest.mark.parametrize("seed", range(10))
+def test_bounds_are_exactly_those_of_the_formula(seed):
+    """Also where rows sum to 1 only nearly."""
+    problem = Problem(seed)
+    random, raw = problem.random, json.loads(json.dumps(problem.raw))
+    for world in raw["environments"]:
+        errors = 1 + random.uniform(-5e-7, 5e-7, 12)
+        world["transitions"] = [[row, state, p * float(errors[row])] for row, state, p in world["transitions"]]
+    statement = read_statement(Place(parse(json.dumps(raw)), "statement"))
+    kept = marks(statement)
+    y = np.where(np.isfinite(problem.limits[:, 1]), random.normal(size=24), abs(random.normal(size=24)))
+    shown = [row for e in range(2) for row in sorted(12 * e + row for row in kept[e].shown)]
+    y[[row for row in range(24) if row not in shown]] = abs(y[[row for row in range(24) if row not in shown]])
+    claim = {
+        "multipliers": [[row // 12, row % 12, float(value)] for row, value in enumerate(y) if row % 3],
+        "splits": [[1, float(abs(random.normal()))]],
+    }
+    splits = [(random.normal(size=5), 0.25), (random.normal(size=5), -0.5)]
+    weights = random.integers(-8, 8, 5) / 8
+    region = tuple(Split(vector(g), Fraction(repr(k))) for g, k in splits)
+    found = Claims(statement, kept).bound(vector(weights), Place(parse(json.dumps(claim)), "claim"), region)
+    assert found == by_the_formula(raw, kept, weights, claim, splits)
+
+
 @pytest.mark.parametrize("seed", range(6))
 def test_plans_hold_the_optimal_values_of_all_members(seed):
     problem = Problem(seed)
