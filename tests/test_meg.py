@@ -15,8 +15,10 @@ from scipy import optimize, special
 import irl_ident as ii
 from irl_ident import planning
 from irl_ident.goal_directedness import meg, meg_family, meg_interval, target_rewards
-from irl_ident.goal_directedness.matching import derivatives, information, point
-from irl_ident.goal_directedness.terms import family_terms
+from irl_ident.goal_directedness.matching import derivatives, information, matched, maximised, point
+from irl_ident.goal_directedness.relative import relative_plan
+from irl_ident.goal_directedness.support import support
+from irl_ident.goal_directedness.terms import family_terms, utility_terms
 from tests.worlds import brute_policy, dense_features, random_environment
 
 seeds = st.integers(0, 2**32 - 1)
@@ -376,6 +378,106 @@ def test_trajectories_and_counts_stand_for_their_empirical_policy():
     expected = meg_family([(env, policy)], family).nats
     assert meg_family([(env, seen)], family).nats == meg_family([(env, counts)], family).nats == expected
     assert expected == pytest.approx(meg_family([(env, agent.policy(env))], family).nats, rel=0.2)
+
+
+@pytest.mark.parametrize("discount", [0.0, 0.5, 0.95])
+def test_relative_plans_are_soft_plans_less_the_entropy_of_even_choices(discount):
+    env, u = random_environment(0, 5, 3, discount), random_utility(0, 5, 3)
+    found, soft = relative_plan(env, u, np.ones((5, 3), dtype=bool)), planning.soft(env, u)
+    np.testing.assert_allclose(found.policy, soft.policy, atol=1e-13)
+    np.testing.assert_allclose(found.values, soft.values - np.log(3) / (1 - discount), atol=1e-11)
+    np.testing.assert_allclose(np.exp(found.log_ratio), 3 * soft.policy, atol=1e-12)
+
+
+def test_relative_plans_without_an_action_are_those_of_the_smaller_environment():
+    env, u = random_environment(0, 4, 3, 0.8), random_utility(0, 4, 3)
+    allowed = np.tile([True, False, True], (4, 1))
+    smaller = ii.Environment(env.dense()[:, [0, 2]], 0.8)
+    found = relative_plan(env, u, allowed)
+    np.testing.assert_allclose(found.policy[:, [0, 2]], planning.soft(smaller, u[:, [0, 2]]).policy, atol=1e-13)
+    np.testing.assert_array_equal(found.policy[:, 1], 0)
+    np.testing.assert_array_equal(found.log_ratio[:, 1], -np.inf)
+
+
+def largest_choice(terms, k, place):
+    """The largest occupancy of one pair over all occupancies with the features of the terms."""
+    sizes = [term.occupancy.size for term in terms]
+    flows = special_block([np.asarray(term.env.shaping.toarray()).T for term in terms])
+    features = np.hstack([term.features.toarray().T for term in terms])
+    cost = np.zeros(sum(sizes))
+    cost[sum(sizes[:k]) + place] = -1
+    target = np.concatenate([*(term.env.initial for term in terms), sum(term.mean for term in terms)])
+    return -optimize.linprog(cost, A_eq=np.vstack([flows, features]), b_eq=target).fun
+
+
+def special_block(blocks):
+    total = np.zeros(np.sum([block.shape for block in blocks], axis=0))
+    row = column = 0
+    for block in blocks:
+        total[row : row + block.shape[0], column : column + block.shape[1]] = block
+        row, column = row + block.shape[0], column + block.shape[1]
+    return total
+
+
+@pytest.mark.parametrize("seed", range(3))
+def test_the_support_holds_what_some_policy_with_these_features_chooses(seed):
+    rng = np.random.default_rng(seed)
+    grid = ii.builders.grid("..\n..", 0.7).environment
+    swapped = ii.Environment(grid.dense()[:, [1, 0, 3, 2]], 0.7)
+    table = np.eye(4)[rng.integers(4, size=4)]
+    terms = family_terms([(grid, table), (swapped, table)], ii.rewards.StateRewards(4))
+    found = support(terms)
+    mean = sum(term.features.T @ x.ravel() for term, x in zip(terms, found.occupancies, strict=True))
+    np.testing.assert_allclose(mean, sum(term.mean for term in terms), atol=1e-12)
+    for k, term in enumerate(terms):
+        np.testing.assert_allclose(term.env.shaping.T @ found.occupancies[k].ravel(), term.env.initial, atol=1e-12)
+        largest = [largest_choice(terms, k, place) for place in range(16)]
+        np.testing.assert_array_equal(found.allowed[k].ravel(), np.array(largest) > 1e-7)
+        np.testing.assert_array_equal(found.occupancies[k].ravel() > 1e-9, np.array(largest) > 1e-7)
+        advantages = (term.features @ found.direction).reshape(4, 4)
+        plan = planning.optimal(term.env, advantages)
+        worse = plan.values[:, None] - plan.q
+        assert worse[found.allowed[k]].max() < 1e-6
+        assert worse[~found.allowed[k]].min(initial=np.inf) > 1 - 1e-6
+
+
+@pytest.mark.parametrize("concentration", [0.1, 1.0])
+def test_what_bounds_from_above_attains_the_same_features(concentration):
+    evidence = [(random_environment(seed, 4, 3, 0.9), random_policy(seed, 4, 3, concentration)) for seed in range(2)]
+    terms = family_terms(evidence, ii.rewards.StateRewards(4))
+    best = maximised(terms, support(terms).allowed)
+    found = matched(terms, best)
+    total = sum(term.features.T @ x.ravel() for term, x in zip(terms, found, strict=True))
+    np.testing.assert_allclose(total, sum(term.mean for term in terms), atol=1e-12)
+    for term, x in zip(terms, found, strict=True):
+        np.testing.assert_allclose(term.env.shaping.T @ x.ravel(), term.env.initial, atol=1e-12)
+        assert x.min() > -1e-12
+
+
+@settings(max_examples=8)
+@given(seeds)
+def test_one_objective_for_all_never_scores_more_than_one_for_each(seed):
+    family = ii.rewards.StateRewards(4)
+    evidence = [(random_environment([seed, k], 4, 3, 0.8), random_policy([seed, k], 4, 3, 0.3)) for k in range(3)]
+    together, alone = meg_family(evidence, family), [meg_family([pair], family) for pair in evidence]
+    assert together.lower <= sum(found.upper for found in alone)
+    turned = meg_family(evidence[::-1], family)
+    assert turned.nats == pytest.approx(together.nats, abs=1e-8)
+    np.testing.assert_allclose(turned.by_environment[::-1], together.by_environment, atol=1e-4)
+
+
+def test_without_a_choice_there_is_nothing_to_direct():
+    env = ii.Environment(np.full((3, 1, 3), 1 / 3), 0.9)
+    found = meg([(env, np.ones((3, 1)))], [[1.0], [2.0], [3.0]])
+    assert found.nats == found.upper == found.maximum == found.normalised == 0
+
+
+def test_a_policy_keeps_exact_zeros_where_it_never_comes():
+    env = corridor(5, 0.9)
+    right = np.tile([0.0, 1.0], (5, 1))
+    (term,) = utility_terms([(env, right)], np.zeros((5, 2)))
+    np.testing.assert_array_equal(term.occupancy > 0, [[0, 0], [0, 0], [0, 1], [0, 1], [0, 1]])
+    np.testing.assert_allclose(term.occupancy[2:, 1], [1, 0.9, 8.1], atol=1e-12)
 
 
 def test_information_of_an_occupancy_is_what_its_policy_tells():

@@ -45,7 +45,7 @@ from irl_ident.rewards import RewardFamily
 FAR = 40.0
 """Nats by which an action is made worse to stand for a theta at infinity; its probability is below 1e-17."""
 
-CLOSE = 1e-9
+CLOSE = 1e-6
 """Bounds further apart than this share of the maximum call for a second search."""
 
 

@@ -1,16 +1,17 @@
 """Which actions the policies that attain given expected features can choose, and a direction that shuns the others.
 
-Of all occupancies y >= 0 with ``B^T y = mu`` in each environment (``B`` its shaping map) and ``sum Phi^T y = sum Phi^T
-x``, some one is positive wherever any is.  With the scale t of y free that is one linear program (Freund, Roundy &
-Todd 1985):
+Let ``x`` be the occupancy of a policy in each environment and ``x + z`` another with the same expected features:
 
-    maximise  sum over s, a of u(s, a)
-    subject to  B^T (u + w) = t mu,    sum Phi^T (u + w) = t sum Phi^T x,    0 <= u <= 1,    w, t >= 0,
+    B^T z = 0 in each environment,        sum over environments of Phi^T z = 0,        z >= 0 where x is 0,
 
-whose solution has u = 1 where some occupancy is positive and 0 elsewhere.  Only actions that the policies themselves
-never choose are asked about.  Its multipliers are a theta under which the
-actions that are never chosen are at least 1 worse than the others, which are all optimal: by complementary slackness,
-and by Goldman & Tucker (1956) such a theta exists whenever the actions are never chosen.
+B the shaping map.  Such z make a cone, so that one linear program finds which of its entries can be positive: with
+``z = u + w`` where x is 0, maximise ``sum u`` subject to ``0 <= u <= 1, w >= 0``.  In a solution u is 1 wherever some z
+is positive and 0 elsewhere (Freund, Roundy & Todd 1985).  The multipliers of the features are a theta under which the
+actions that are never chosen are at least 1 worse than the others, which are all optimal; it exists just when they are
+never chosen (Goldman & Tucker 1956).
+
+The program is bounded here, for z whose entries differ by more than floating point resolves are of no use: an action
+that takes so many other changes is chosen so rarely that MEG does not tell.  It can then count as never chosen.
 """
 
 from __future__ import annotations
@@ -25,6 +26,12 @@ from scipy.optimize import linprog
 
 from irl_ident.environment import Array, Mask
 from irl_ident.goal_directedness.terms import Term
+
+RATIOS = (1e4, 1e3, 1e2)
+"""Bounds of z that are tried until the linear program can be solved."""
+
+SEEN = 1e-5
+"""Actions with u above this can be chosen."""
 
 
 @dataclass(frozen=True, eq=False)
@@ -60,49 +67,63 @@ def unrestricted(terms: Sequence[Term]) -> Support:
 def support(terms: Sequence[Term]) -> Support:
     """The largest support of policies with the expected features of ``terms``.
 
-    Features that differ from those of a smaller support by less than the linear program's tolerance, 1e-7, can be taken
-    for those; where the program cannot be solved, nothing is ruled out.
+    Where the linear program cannot be solved, nothing is ruled out.
     """
-    asked = [(term.occupancy == 0) & term.env.reachable[:, None] for term in terms]
-    if not any(mask.any() for mask in asked):
+    asked = np.concatenate([((t.occupancy == 0) & t.env.reachable[:, None]).ravel() for t in terms])
+    if not asked.any():
         return unrestricted(terms)
-    flat = np.concatenate([mask.ravel() for mask in asked])
+    free = np.concatenate([term.occupancy.ravel() > 0 for term in terms])
     flows = sparse.block_diag([term.env.shaping.T for term in terms], format="csr")
     features = sparse.hstack([term.features.T for term in terms], format="csr")
     units = np.asarray(abs(features).max(axis=1).todense()).ravel()
     units[units == 0] = 1
     rows = sparse.vstack([flows, sparse.diags_array(1 / units) @ features], format="csr")
-    starts = np.concatenate([term.env.initial for term in terms])
-    mean = np.sum([term.mean for term in terms], axis=0) / units
-    target = np.concatenate([starts, mean])
-    unknown = sparse.csr_array(rows[:, np.flatnonzero(flat)])
+    unknown = sparse.csr_array(rows[:, np.flatnonzero(asked)])
+    for ratio in RATIOS:
+        found = _solved(sparse.hstack([unknown, rows], format="csr"), asked, free, ratio)
+        if found.status == 0:
+            chosen, moved = ~asked, found.x[unknown.shape[1] :]
+            chosen[asked] = found.x[: unknown.shape[1]] > SEEN
+            moved[asked] += found.x[: unknown.shape[1]]
+            direction = found.eqlin.marginals[flows.shape[0] :] / units
+            return _support(terms, chosen, np.where(chosen, moved, 0), direction)
+    return unrestricted(terms)
+
+
+def _solved(rows: sparse.csr_array, asked: Mask, free: Mask, ratio: float) -> Any:
+    """The linear program in u for the pairs that are asked about and z for all, or w where asked about."""
+    count = int(asked.sum())
     solver: Any = linprog
-    found = solver(
-        np.concatenate([-np.ones(unknown.shape[1]), np.zeros(rows.shape[1] + 1)]),
-        A_eq=sparse.hstack([unknown, rows, sparse.csr_array(-target[:, None])], format="csr"),
+    return solver(
+        np.concatenate([-np.ones(count), np.zeros(asked.size)]),
+        A_eq=rows,
         b_eq=np.zeros(rows.shape[0]),
-        bounds=[(0, 1)] * unknown.shape[1] + [(0, None)] * (rows.shape[1] + 1),
+        bounds=np.column_stack(
+            [
+                np.concatenate([np.zeros(count), np.where(free, -ratio, 0)]),
+                np.concatenate([np.ones(count), np.where(free | asked, ratio, 0)]),
+            ]
+        ),
         method="highs",
     )
-    if found.status != 0:
-        return unrestricted(terms)
-    count = unknown.shape[1]
-    chosen = ~flat
-    chosen[flat] = found.x[:count] > 0.5
-    masses, own = found.x[count:-1], np.concatenate([term.occupancy.ravel() for term in terms])
-    masses[flat] += found.x[:count]
-    inside = (own + np.where(chosen, masses, 0) / found.x[-1]) / 2 if found.x[-1] > 0 else own
-    direction = found.eqlin.marginals[flows.shape[0] :] / units
-    return _support(terms, chosen, inside, direction)
 
 
-def _support(terms: Sequence[Term], chosen: Mask, inside: Array, direction: Array) -> Support:
+def _support(terms: Sequence[Term], chosen: Mask, moved: Array, direction: Array) -> Support:
     ends = np.cumsum([term.occupancy.size for term in terms])[:-1]
-    allowed, occupancies, complete = [], [], True
-    for term, mask, mass in zip(terms, np.split(chosen, ends), np.split(inside, ends), strict=True):
+    allowed, complete = [], True
+    for term, mask in zip(terms, np.split(chosen, ends), strict=True):
         here = mask.reshape(term.occupancy.shape) & term.env.reachable[:, None]
-        visited = here.any(axis=1, keepdims=True)
         complete &= bool((here | ~term.env.reachable[:, None]).all())
-        allowed.append(here | ~visited)
-        occupancies.append(mass.reshape(term.occupancy.shape))
-    return Support(tuple(allowed), complete, np.zeros_like(direction) if complete else direction, tuple(occupancies))
+        allowed.append(here | ~here.any(axis=1, keepdims=True))
+    steps = [step.reshape(term.occupancy.shape) for term, step in zip(terms, np.split(moved, ends), strict=True)]
+    inside = _inside([term.occupancy for term in terms], steps)
+    return Support(tuple(allowed), complete, np.zeros_like(direction) if complete else direction, inside)
+
+
+def _inside(occupancies: Sequence[Array], steps: Sequence[Array]) -> tuple[Array, ...]:
+    """Occupancies moved by the same share of their steps, none of their entries by more than half to 0."""
+    rate = 1.0
+    for x, step in zip(occupancies, steps, strict=True):
+        lost = (x > 0) & (step < 0)
+        rate = min(rate, float((x[lost] / -step[lost]).min(initial=2.0)) / 2)
+    return tuple(np.where((x > 0) | (step > 0), x + rate * step, 0) for x, step in zip(occupancies, steps, strict=True))
