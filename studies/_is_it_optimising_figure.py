@@ -54,9 +54,9 @@ def figure(table: pd.DataFrame, summary: Mapping[str, Any]) -> Figure:
     """Profiles above, areas under the curve and the learner below."""
     drawn, whole = figures.panels(1, 1, width=figures.DOUBLE, height=5.6)
     whole[0, 0].remove()
-    above, below = drawn.subfigures(2, 1, height_ratios=(1.85, 1))
-    scored, what, using = above.subplots(1, 3, width_ratios=(1.75, 1, 1))
-    curves = below.subplots(1, 4)
+    halves: Any = drawn.subfigures(2, 1, height_ratios=(1.85, 1))
+    scored, what, using = halves[0].subplots(1, 3, width_ratios=(1.75, 1, 1))
+    curves = halves[1].subplots(1, 4)
     own = table[table["part"] == "profile"]
     names = list(dict.fromkeys(own["system"]))
     draw_scores(scored, own, names)
@@ -131,7 +131,7 @@ def aligned(ax: Axes, count: int) -> Array:
     separate(ax, count)
     for row in range(count):
         ax.axhline(row + 0.5, color="0.9", linewidth=0.5, zorder=0)
-    return np.arange(count) + 0.5
+    return np.asarray(np.arange(count) + 0.5, dtype=np.float64)
 
 
 def draw_recovered(ax: Axes, table: pd.DataFrame, names: Sequence[str]) -> None:
@@ -140,8 +140,8 @@ def draw_recovered(ax: Axes, table: pd.DataFrame, names: Sequence[str]) -> None:
     blue, other = figures.COLOURS["blue"], figures.COLOURS["vermilion"]
     for count, face, label in ((1, "white", "1 layout"), (worlds.LAYOUTS, blue, f"{worlds.LAYOUTS} layouts")):
         means = table[table["layouts"] == count].groupby("system")[["won", "explained"]].mean().loc[list(names)]
-        size = LARGEST * means["explained"].clip(lower=SMALLEST)
-        ax.scatter(means["won"].clip(lower=LEAST_WON), rows, s=size, facecolor=face, edgecolor=blue, linewidth=0.8)
+        sizes = LARGEST * means["explained"].clip(lower=SMALLEST)
+        ax.scatter(means["won"].clip(lower=LEAST_WON), rows, s=sizes, facecolor=face, edgecolor=blue, linewidth=0.8)
         ax.scatter([], [], s=LARGEST, facecolor=face, edgecolor=blue, linewidth=0.8, label=f"from {label}")
     own = table[(table["system"] == "deceiver") & (table["layouts"] == worlds.LAYOUTS)]
     size = LARGEST * own["explained"].mean()

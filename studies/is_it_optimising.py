@@ -188,23 +188,26 @@ def profile(table: pd.DataFrame) -> list[dict[str, Any]]:
     """Means over objectives of everything measured, by system and number of layouts."""
     numbers = [name for name in table.columns if table[name].dtype.kind == "f" and table[name].notna().any()]
     rows = []
-    for (system, count), group in table.groupby(["system", "layouts"], sort=False):
-        finite = group[numbers].replace([np.inf, -np.inf], np.nan)
-        means = {name: float(finite[name].mean()) for name in numbers if finite[name].notna().any()}
-        none = int((group["coherence"] == -np.inf).sum())
-        rows.append(
-            {"system": system, "layouts": int(count), "objectives": len(group), "without_reward": none, **means}
-        )
+    for system, own in table.groupby("system", sort=False):
+        for count in sorted(own["layouts"].unique().tolist()):
+            group = own[own["layouts"] == count]
+            finite = group[numbers].replace([np.inf, -np.inf], np.nan)
+            means = {name: float(finite[name].mean()) for name in numbers if finite[name].notna().any()}
+            none = int((group["coherence"] == -np.inf).sum())
+            rows.append({"system": system, "layouts": count, "objectives": len(group), "without_reward": none, **means})
     return rows
 
 
 def learning(table: pd.DataFrame) -> list[dict[str, Any]]:
     """Means at each checkpoint."""
-    means = table.groupby(["steps", "layouts"])[["accuracy", "things", "pairs", "explained"]].mean().reset_index()
-    return [
-        {name: (int(x) if name in ("steps", "layouts") else float(x)) for name, x in row.items()}
-        for row in means.to_dict("records")
-    ]
+    names = ["accuracy", "things", "pairs", "explained"]
+    rows = []
+    for steps in sorted(table["steps"].unique().tolist()):
+        for count in sorted(table["layouts"].unique().tolist()):
+            here = table[(table["steps"] == steps) & (table["layouts"] == count)]
+            means = {name: float(here[name].mean()) for name in names}
+            rows.append({"steps": int(steps), "layouts": int(count), **means})
+    return rows
 
 
 def draw(table: pd.DataFrame, summary: Mapping[str, Any]) -> Figure:
