@@ -318,6 +318,27 @@ def test_at_infinity_the_prediction_is_the_optimal_policy_of_most_entropy():
     assert found.nats < most(env) - entropy(env, even)
 
 
+def test_policies_of_the_same_expected_utility_score_the_same():
+    env, u = random_environment(0, 4, 3, 0.8), random_utility(0, 4, 3)
+    first, second = random_policy(1, 4, 3), random_policy(2, 4, 3, 0.2)
+
+    def worth(policy):
+        return float((plain_occupancy(env, policy) * u).sum())
+
+    best, worst = brute_policy(env, u), brute_policy(env, -u)
+    share = optimize.brentq(lambda s: worth((1 - s) * worst + s * best) - worth(first), 0, 1, xtol=1e-14)
+    other = (1 - share) * worst + share * best
+    assert np.abs(other - first).max() > 0.3
+    assert meg([(env, other)], u).nats == pytest.approx(meg([(env, first)], u).nats, abs=1e-11)
+    assert abs(meg([(env, second)], u).nats - meg([(env, first)], u).nats) > 0.01
+    grid = ii.builders.grid("...\n...\n...", 0.9).environment
+    goal = np.zeros((9, 4))
+    goal[8] = 1
+    even = ii.agents.Optimal(ii.rewards.StateRewards(9), np.eye(9)[8]).policy(grid)
+    decided = np.eye(4)[even.argmax(axis=1)]
+    assert meg([(grid, decided)], goal).nats == pytest.approx(meg([(grid, even)], goal).nats, abs=1e-9)
+
+
 def corridor(length, discount):
     """Steps to the left and right; both ends are absorbing."""
     here = np.arange(length)

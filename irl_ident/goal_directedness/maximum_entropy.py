@@ -13,9 +13,10 @@ b`` with any a that is not 0, and a policy that makes U as small as can be is as
 large.  The sign of ``beta`` tells them apart.  Whoever wants pursuit alone takes MEG where beta is positive and 0 where
 it is negative: the objective is concave in beta and 0 at ``beta = 0``.
 
-So a known utility is a family of one feature, and MEG is the maximum causal entropy likelihood that a family attains,
-in nats above chance: a concave maximisation whose solution is certified from both sides
-(:mod:`irl_ident.goal_directedness.matching`).  ``0 <= MEG <= log A / (1 - g)`` in one environment.  Several
+MEG depends on the policy through its expected utility alone: it is the least information, relative to even choices,
+of any policy that attains as much.  A known utility is a family of one feature, and MEG is the maximum causal entropy
+likelihood that a family attains, in nats above chance: a concave maximisation whose solution is certified from both
+sides (:mod:`irl_ident.goal_directedness.matching`).  ``0 <= MEG <= log A / (1 - g)`` in one environment.  Several
 environments add up their nats under one theta, the same objective in all of them.
 
 For the family of all rewards on state-action pairs, in one environment, ``MEG = log A / (1 - g) - H(pi)`` with H the
