@@ -4,9 +4,8 @@ from __future__ import annotations
 
 import gzip
 import json
-from collections.abc import Callable
+from collections.abc import Callable, Iterator
 from dataclasses import dataclass
-from itertools import chain
 from pathlib import Path
 from typing import Any, Literal
 
@@ -18,7 +17,7 @@ from irl_ident.certificates.plans import Question
 from irl_ident.certificates.premise import Premise, Region, Tolerances
 from irl_ident.certificates.properties import Property
 from irl_ident.certificates.searching import Found, search
-from irl_ident.certificates.witness import member_record, members
+from irl_ident.certificates.witness import is_member, nontrivial, record
 from irl_ident.environment import Array, Environment
 from irl_ident.identified.base import ContradictoryEvidence, IdentifiedSet
 from irl_ident.identified.optimal import OptimalSet
@@ -53,6 +52,8 @@ class Certificate:
         If refuted: an objective that behaves as was seen, and violates the property.
     policy : int (S,) or None
         If refuted: what that agent does in the deployment environment, one action a state.
+    trivial : bool
+        If refuted: everything is the same to the witness, and no other was found.
     regions : int
         Parts of the set that were looked at.
     document : dict
@@ -67,6 +68,7 @@ class Certificate:
     member: Array
     witness: Array | None
     policy: Any
+    trivial: bool
     regions: int
     document: dict[str, Any]
 
@@ -99,7 +101,8 @@ class Certificate:
         if self.level is not None:
             lines.append(f"  the agent's objective is one of these with probability at least {1 - self.level:g}")
         if self.witness is not None:
-            lines.append(f"  witness: {np.round(self.witness, 6).tolist()}")
+            said = "to which everything is the same" if self.trivial else "which behaves as was seen, and violates it"
+            lines.append(f"  by an objective {said}: {np.round(self.witness, 6).tolist()}")
         return "\n".join(lines)
 
 
@@ -203,15 +206,28 @@ def anchor(premise: Premise, question: Question) -> tuple[Array, dict[str, Any]]
             "worse worse by so much of the largest parameter; should be smaller"
         )
     environments = environments_of(question)
-    for point in chain([middle], premise.ident.sample(DRAWN, 0) if room <= 0 or not premise.worse else ()):
-        for theta in members(premise, point, middle):
-            record = member_record(premise, environments, theta)
-            if record is not None:
-                return theta, record
+    for theta in candidates(premise, middle, room):
+        place = nontrivial(premise, environments, theta) if is_member(premise, theta) else None
+        if place is not None:
+            return theta, {**record(premise, environments, theta), "nontrivial": place}
     raise ValueError(
         f"ties, strictness: were {premise.tolerances.ties:g} and {premise.tolerances.strictness:g}: no objective was "
         "found that certainly behaves as was seen up to these, and is not indifferent to everything"
     )
+
+
+def candidates(premise: Premise, middle: Array, room: float) -> Iterator[Array]:
+    """Objectives that may be certain members: the middle, members of the set, and middles of completed premises."""
+    yield middle
+    hidden = any(block.hidden.size for block in premise.cone.blocks)
+    if not hidden and room > 0 and any(marks.any() for marks in premise.worse):
+        return
+    for theta in premise.ident.sample(DRAWN, 0):
+        yield theta
+        if hidden:
+            inside, point, claim = Region(premise.completed(theta)).middle()
+            if inside >= 0 and claim.bound >= 0:
+                yield point
 
 
 def _made(question: Question, member: dict[str, Any], found: Found) -> Certificate:
@@ -230,9 +246,8 @@ def _made(question: Question, member: dict[str, Any], found: Found) -> Certifica
     witness = policy = None
     if found.witness is not None:
         witness, policy, atoms = found.witness
-        record = member_record(question.premise, environments_of(question), witness)
-        values = [] if record is None else record["values"]
-        document["witness"] = {"theta": witness.tolist(), "values": values, "policy": policy, "atoms": atoms}
+        planned = record(question.premise, environments_of(question), witness)
+        document["witness"] = {**planned, "policy": policy, "atoms": atoms}
     if env is not None:
         document["policy_maps"] = {
             str(number): {str(s): values[s].tolist() for s in np.flatnonzero(question.states)}
@@ -241,5 +256,15 @@ def _made(question: Question, member: dict[str, Any], found: Found) -> Certifica
     level = getattr(ident, "level", None)
     theta = np.array(member["theta"])
     return Certificate(
-        status, question.prop, ident, env, level, theta, witness, policy, found.regions, checking.seal(document)
+        status,
+        question.prop,
+        ident,
+        env,
+        level,
+        theta,
+        witness,
+        policy,
+        found.trivial,
+        found.regions,
+        checking.seal(document),
     )

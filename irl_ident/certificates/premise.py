@@ -26,6 +26,7 @@ from typing import Any
 import numpy as np
 from scipy import sparse
 
+from irl_ident import planning
 from irl_ident.environment import Array, Mask
 from irl_ident.highs import minimise
 from irl_ident.identified.lifted import Block, Cone, Indices
@@ -126,10 +127,23 @@ class Premise:
     ident : OptimalSet
         Of an optimal agent, or of one that errs.
     tolerances : Tolerances
+    guesses : tuple of bool (S, A)
+        Actions that are taken to be optimal in states without observation, for each observed environment.  The premise
+        is then smaller, and all of its objectives are certain members.
     """
 
     ident: OptimalSet
     tolerances: Tolerances
+    guesses: tuple[Mask, ...] = ()
+
+    def completed(self, theta: Array) -> Premise:
+        """The part in which states without observation are left as they are by an optimal agent for ``theta`` (d,)."""
+        guesses = []
+        for system in self.ident.systems:
+            q = planning.optimal(system.env, self.ident.family.reward(system.env, theta)).q
+            best = np.arange(q.shape[1]) == q.argmax(axis=1)[:, None]
+            guesses.append(best & ~system.known[:, None])
+        return Premise(self.ident, self.tolerances, tuple(guesses))
 
     @property
     def dim(self) -> int:
@@ -140,11 +154,13 @@ class Premise:
     def cone(self) -> Cone:
         """The Bellman rows of what was seen; it may be empty."""
         systems = self.ident.systems
+        guesses = self.guesses or [np.zeros_like(system.shown) for system in systems]
+        shown = [system.shown | guess for system, guess in zip(systems, guesses, strict=True)]
         return Cone(
             [system.env.shaping for system in systems],
             [system.features for system in systems],
-            [system.shown for system in systems],
-            [system.known for system in systems],
+            shown,
+            [marks.any(axis=1) for marks in shown],
             [system.env.discount for system in systems],
             self.dim,
         )

@@ -7,7 +7,7 @@ hands over points; one that is a certain member and violates the property ends t
 
 from __future__ import annotations
 
-from collections.abc import Callable
+from collections.abc import Callable, Iterator
 from dataclasses import dataclass, field
 from typing import Any
 
@@ -19,14 +19,21 @@ from irl_ident.certificates.plans import Plan, Question, narrowed, planned
 from irl_ident.certificates.premise import Claim, Region
 from irl_ident.certificates.properties import Linear, RegretAtMost
 from irl_ident.certificates.restricted import visited
-from irl_ident.certificates.witness import members, violation
+from irl_ident.certificates.witness import members, nontrivial, violation
 from irl_ident.environment import Array, Environment
+
+FURTHER = 20
+"""So many regions are looked at for another witness where everything is the same to the first."""
 
 NO_GAIN = 1e-12
 """Advantages below this share of the values' size are rounding of 0."""
 
 THIN = 1e-7
 """Regions with no more room than this, in units of the strictness, are taken as they are."""
+
+
+Witness = tuple[Array, list[int] | None, dict[str, Any]]
+"""An objective, its policy, and what is known of each atom."""
 
 
 @dataclass(eq=False)
@@ -83,22 +90,26 @@ class Found:
     ----------
     root : Node, optional
         Complete, where everything was decided.
-    witness : tuple, optional
-        An objective, a policy, and atoms' proofs.
+    witness : Witness, optional
     regions : int
         Looked at.
+    trivial : bool
+        Everything is the same to the witness; no other was found.
     """
 
     root: Node | None
-    witness: tuple[Array, list[int] | None, dict[str, Any]] | None
+    witness: Witness | None
     regions: int
+    trivial: bool = False
 
 
 def search(question: Question, middle: Array, most: int, progress: Callable[[int, int], None] | None = None) -> Found:
     """Decide a property on every region, or find an objective that violates it, in at most ``most`` regions."""
+    environments = [*question.premise.ident.environments, *([] if question.env is None else [question.env])]
     root = Node(Region(question.premise), [middle])
     waiting, done = [root], 0
     seen: set[bytes] = set()
+    last_resort: Witness | None = None
     while waiting and done < most:
         node = waiting.pop()
         done += 1
@@ -112,17 +123,22 @@ def search(question: Question, middle: Array, most: int, progress: Callable[[int
             node.plan = planned(question, node.region, theta) if old is None else narrowed(old, node.region)
         settle(question, node)
         node.points += [] if node.plan is None else node.plan.points
-        violated = violating(question, node, middle, seen)
-        if violated is not None:
-            return Found(None, violated, done)
+        for violated in violating(question, node, middle, seen):
+            if nontrivial(question.premise, environments, violated[0]) is not None:
+                return Found(None, violated, done)
+            last_resort = last_resort or violated
+        if last_resort is not None and done >= FURTHER:
+            break
         known = {number: answer[0] == "holds" for number, answer in node.answers.items() if answer is not None}
         if truth(question.prop, known) is True:
             continue
         cut = chosen_cut(question, node)
         if cut is None:
-            return Found(None, None, done)
+            return Found(None, last_resort, done, trivial=last_resort is not None)
         waiting += node.split(*cut)
-    return Found(None if waiting else root, None, done)
+    if last_resort is not None or waiting:
+        return Found(None, last_resort, done, trivial=last_resort is not None)
+    return Found(root, None, done)
 
 
 def opened(node: Node) -> bool:
@@ -147,10 +163,8 @@ def settle(question: Question, node: Node) -> None:
             node.points += [] if point is None else [point]
 
 
-def violating(
-    question: Question, node: Node, middle: Array, seen: set[bytes]
-) -> tuple[Array, list[int] | None, dict[str, Any]] | None:
-    """A certain member near one of the node's points that violates the property, with its policy and proofs.
+def violating(question: Question, node: Node, middle: Array, seen: set[bytes]) -> Iterator[Witness]:
+    """Certain members near the node's points that violate the property, with their policies and proofs.
 
     ``seen`` collects behaviours that were found to violate nothing.
     """
@@ -165,8 +179,7 @@ def violating(
         for candidate in members(question.premise, theta, middle):
             violated = violation(question, candidate)
             if violated is not None:
-                return candidate, *violated
-    return None
+                yield candidate, *violated
 
 
 def behaviour_keys(question: Question, points: Array) -> list[bytes]:

@@ -6,7 +6,7 @@ Each is planned anew in every environment.  With ``eta`` what its values can be 
 
 from __future__ import annotations
 
-from collections.abc import Iterator
+from collections.abc import Iterator, Sequence
 from dataclasses import dataclass
 from typing import Any
 
@@ -84,19 +84,21 @@ def members(premise: Premise, point: Array, middle: Array) -> Iterator[Array]:
             yield theta
 
 
-def member_record(premise: Premise, environments: list[Environment], theta: Array) -> dict[str, Any] | None:
-    """A member as a certificate's file holds it, or None where everything is the same to it."""
-    found = [gaps(premise, env, theta) for env in environments]
+def nontrivial(premise: Premise, environments: Sequence[Environment], theta: Array) -> list[int] | None:
+    """Environment, state and action whose gap shows that not everything is the same to ``theta``; None if none does."""
     least = max(NONTRIVIAL, premise.tolerances.strictness)
-    for place, each in enumerate(found):
-        if each.least.size and each.least.max() >= least:
-            state, action = np.unravel_index(int(each.least.argmax()), each.least.shape)
-            return {
-                "theta": theta.tolist(),
-                "values": [each.values.tolist() for each in found],
-                "nontrivial": [place, int(state), int(action)],
-            }
+    for place, env in enumerate(environments):
+        found = gaps(premise, env, theta).least
+        if found.max() >= least:
+            state, action = np.unravel_index(int(found.argmax()), found.shape)
+            return [place, int(state), int(action)]
     return None
+
+
+def record(premise: Premise, environments: Sequence[Environment], theta: Array) -> dict[str, Any]:
+    """An objective and its values in all environments, as a certificate's file holds them."""
+    values = [gaps(premise, env, theta).values.tolist() for env in environments]
+    return {"theta": theta.tolist(), "values": values}
 
 
 def violation(question: Question, theta: Array) -> tuple[list[int] | None, dict[str, Any]] | None:
