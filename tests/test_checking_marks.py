@@ -75,6 +75,9 @@ def test_marks_of_an_agent_that_errs_by_hand():
     later = {"environment": 1, "kind": "counts", "counts": [[4, 0], [0, 0], [0, 0]]}
     assert marked(statement([fork(), fork()], [first, later], noisy))[1] == (always, [])
     assert marked(statement([fork(), fork()], [later, first], noisy))[1] == ([0, *always], [])
+    # an environment keeps the place at which it appeared first
+    again = [first, first | {"environment": 1}, later | {"environment": 0}]
+    assert marked(statement([fork(), fork()], again, noisy))[0] == ([0, *always], [])
     # a probability of errors shows nothing
     errs = first | {"probabilities": [[0.7, 0.3], [0.25, 0.75], [0, 0]], "shows": "all"}
     assert marked(statement([fork(), fork()], [errs], noisy))[0] == ([0, 1, *always], [2])
