@@ -216,7 +216,7 @@ def test_regret_of_a_policy(discount, value):
 
 
 def test_maps_that_are_not_exact_cost_their_error_in_regrets():
-    """The map of the policy is short of theta_2 / 2, which costs 1; that of the best of theta_0 / 8, which costs 1/8."""
+    """The map of the policy is short of theta_2 / 2, which costs 1; that of the best of theta_0 / 8, worth 1/8."""
     policy = [[1, 0], [1, 0], [0.5, 0.5]]
     prop = {"kind": "regret_at_most", "policy": policy, "value": 1.25}
     own = {"0": [1, 0, 0.5], "1": [0, 2, 0], "2": [0, 0, 2]}
