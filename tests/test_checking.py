@@ -238,7 +238,7 @@ def test_maps_that_are_not_exact_cost_their_error_in_regrets():
     rejected(given({"kind": "not", "of": prop | {"value": -0.125}}, {"fails": CLAIM}, near, exact), "bound 1/8 is not")
 
 
-def test_chances_are_no_less_than_0():
+def test_chances_are_between_0_and_1():
     """A chance of -1/10 in state 2 would hide a tenth of the lottery."""
     prop = {"kind": "avoids", "states": [1], "probability": 0.1}
     stays = fork() | {
@@ -249,6 +249,10 @@ def test_chances_are_no_less_than_0():
     proof = leaf({"holds": {"chance": {"0": 0.1, "1": 1, "2": -0.2}}}, plan=plan)
     given = seal(document(prop, proof, environments=[fork(), stays]) | {"member": member})
     rejected(given, "chance/2: should be at least 0")
+    more = leaf({"holds": {"chance": {"0": 0.5, "1": 2}, "steps": {"0": 1}}}, plan=plan)
+    often = {"kind": "reaches", "states": [1], "probability": 0.5}
+    given = seal(document(often, more, environments=[fork(), stays]) | {"member": member})
+    rejected(given, "chance/1: should be at most 1")
 
 
 def test_members_need_a_tolerance_for_what_their_values_are_wrong():

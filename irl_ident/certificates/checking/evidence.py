@@ -127,7 +127,7 @@ class _Bets:
     def _optimal(self, m: int, n: int) -> bool | None:
         """Whether E reaches the threshold.
 
-        It is at most 1 where no more was taken than errors take, and never more than with the best chance of all, m / n.
+        It is at most 1 where no more was taken than errors take, and never more than with the best chance, m / n.
         """
         if self.error == 0:
             return m > 0
