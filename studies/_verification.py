@@ -97,9 +97,12 @@ def described(certificate: Certificate, seconds: float) -> dict[str, Any]:
 def campaign(one: Case, strategy: str, source: str, seed: int, rounds: int) -> list[dict[str, Any]]:
     """Certificates after each environment that a strategy chose, until the property is proved."""
     prover = design.Counterexample(SAMPLES, seed, prop=one.prop, deployment=one.deployment, regions=REGIONS)
-    chooser = {"random": design.Random(seed), "greedy": design.Greedy(SAMPLES, seed), "counterexample": prover}[
-        strategy
-    ]
+    choosers: dict[str, design.Strategy] = {
+        "random": design.Random(seed),
+        "greedy": design.Greedy(SAMPLES, seed),
+        "counterexample": prover,
+    }
+    chooser = choosers[strategy]
     evidence: list[tuple[Environment, Any]] = []
     chosen: list[int] = []
     rows = []
@@ -150,7 +153,7 @@ def ordinary(one: Case, counts: Sequence[int]) -> list[dict[str, Any]]:
 
 def visits_of(certificate: Certificate, one: Case) -> float:
     """Occupancy of what should be avoided, under the witness's own behaviour in deployment."""
-    states = list(one.prop.states)
+    states = np.array(one.prop.states, dtype=int)
     policy = np.eye(one.deployment.n_actions)[np.array(certificate.policy)]
     return float(planning.occupancy(one.deployment, policy)[states].sum())
 
@@ -183,15 +186,21 @@ def drawn_witness(name: str, seed: int, n: int) -> list[dict[str, Any]]:
         places = list(one.ordinary[:n])
         seen = [(one.candidates[i], one.agent.policy(one.candidates[i])) for i in places]
         certificate = certify(identified(one, seen, "whole policy"), one.prop, one.deployment)
-        if certificate.witness is not None:
-            break
-    other = ii.agents.Optimal(one.family, certificate.witness)
+        witness = certificate.witness
+        if witness is not None:
+            return _paths(one, places, witness, np.array(certificate.policy))
+    raise AssertionError("there is always another draw")
+
+
+def _paths(one: Case, places: Sequence[int], witness: Array, deployed: Array) -> list[dict[str, Any]]:
+    """Ways of the agent and of the witness in some candidates and, last, in deployment."""
+    other = ii.agents.Optimal(one.family, witness)
     rows = []
     for place in [*places, -1]:
         env = one.deployment if place == -1 else one.candidates[place]
         policies = [one.agent.policy(env), other.policy(env)]
         if place == -1:
-            policies[1] = np.eye(env.n_actions)[np.array(certificate.policy)]
+            policies[1] = np.eye(env.n_actions)[deployed]
         paths = [json.dumps(path(env, policy)) for policy in policies]
         rows.append(
             {
@@ -199,7 +208,7 @@ def drawn_witness(name: str, seed: int, n: int) -> list[dict[str, Any]]:
                 "deployment": place == -1,
                 "path": paths[0],
                 "witness_path": paths[1],
-                "witness": json.dumps(np.round(certificate.witness, 3).tolist()),
+                "witness": json.dumps(np.round(witness, 3).tolist()),
             }
         )
     return rows

@@ -7,7 +7,8 @@ from collections.abc import Mapping, Sequence
 from typing import TYPE_CHECKING, Any
 
 import numpy as np
-from matplotlib.patches import Rectangle
+from matplotlib.patches import Patch, Rectangle
+from matplotlib.ticker import MaxNLocator
 
 from irl_ident import figures
 from irl_ident.environment import Array
@@ -65,16 +66,18 @@ def figure(table: pd.DataFrame, summary: Mapping[str, Any]) -> Figure:
     for row in curves:
         figures.label_ends(row[-1], size=6.5)
     worlds = [world for world in SIDES if (table["part"].eq("drawn") & table["world"].eq(world)).any()]
-    strips = middle.subplots(len(worlds), 1 + int(table["part"].eq("drawn").sum() / len(worlds)) - 1)
-    for strip, world in zip(np.atleast_2d(strips), worlds, strict=True):
+    strips = np.atleast_2d(middle.subplots(len(worlds), int(table["part"].eq("drawn").sum() / len(worlds))))
+    for strip, world in zip(strips, worlds, strict=True):
         draw_strip(strip, table[(table["part"] == "drawn") & (table["world"] == world)], *SIDES[world])
-    ways = bottom.subplots(1, 4, width_ratios=[1, 1, 1.1, 1.1])
+        strip[0].set_ylabel(world)
+    ways = bottom.subplots(1, 4, width_ratios=[1.2, 1, 1, 1.1])
+    handles = [Patch(color=colour, label=status) for status, colour in STATUSES.items()]
+    bottom.legend(handles=handles, loc="outside upper left", ncols=4, handlelength=1, fontsize=7)
     draw_properties(ways[0], table[table["part"] == "properties"])
     draw_ordinary(ways[1], table[table["part"] == "ordinary"])
     draw_strictness(ways[2], table[table["part"] == "strictness"])
     draw_sizes(ways[3], campaign)
-    firsts = [strip[0] for strip in np.atleast_2d(strips)]
-    figures.panel_letters([curves[0, 0], curves[1, 0], *firsts, *ways])
+    figures.panel_letters([curves[0, 0], curves[1, 0], *strips[:, 0], *ways])
     return drawn
 
 
@@ -92,6 +95,7 @@ def draw_curves(ax: Axes, table: pd.DataFrame, key: str, names: Sequence[str]) -
         shares = proved(table[table[key] == name]).reindex(columns=range(most + 1)).ffill(axis=1)
         figures.curve_with_band(ax, shares.columns, shares.to_numpy(), label=name, colour=COLOURS[name])
     ax.set(ylim=(-0.03, 1.03), xlim=(0, most))
+    ax.xaxis.set_major_locator(MaxNLocator(integer=True))
 
 
 def draw_strip(strip: Sequence[Axes], rows: pd.DataFrame, cells: int, marks: str) -> None:
@@ -103,11 +107,12 @@ def draw_strip(strip: Sequence[Axes], rows: pd.DataFrame, cells: int, marks: str
         draw_path(ax, paths[0], AGENT, "-", -0.07)
         draw_path(ax, paths[1], WITNESS, "--", 0.07)
         if row["deployment"]:
-            ax.set_title("deployed:\ndifferent", fontsize=7, color=WITNESS)
+            ax.set_title("in deployment", fontsize=7, color=WITNESS)
             for spine in ax.spines.values():
                 spine.set(visible=True, color=WITNESS, linewidth=1.2)
         elif place == 0:
-            ax.set_title(f"what was seen of it in {len(rows) - 1} environments: identical", fontsize=7, loc="left")
+            said = f"the agent (solid) and a witness (dashed) behaved identically in all {len(rows) - 1} environments"
+            ax.set_title(said, fontsize=7, loc="left")
 
 
 def draw_map(ax: Axes, lines: Sequence[str]) -> None:
@@ -165,15 +170,15 @@ def draw_properties(ax: Axes, table: pd.DataFrame) -> None:
     draw_stack(ax, keyed, "key", {f"{truth} {n}": str(n) for truth in (True, False) for n in most})
     ax.axvline(len(most) - 0.5, color="black", linewidth=0.8)
     ax.set(xlabel="environments", ylabel="share of properties")
-    ax.set_title("true of agent | false", fontsize=7)
+    ax.set_title("all properties that the\nagent has   |   lacks", fontsize=7)
 
 
 def draw_ordinary(ax: Axes, table: pd.DataFrame) -> None:
     """Nothing is proved without the factor that tells."""
     counts = sorted(int(n) for n in table["environments"].unique())
     draw_stack(ax, table, "environments", {n: str(n) for n in counts})
-    ax.set(xlabel="environments without\nflag or absence", yticks=[])
-    ax.set_title("never proved", fontsize=7)
+    ax.set(xlabel="environments", yticks=[])
+    ax.set_title("no environment shows\nwhat tells deployment", fontsize=7)
 
 
 def draw_strictness(ax: Axes, table: pd.DataFrame) -> None:
@@ -197,5 +202,6 @@ def draw_sizes(ax: Axes, campaign: pd.DataFrame) -> None:
         medians = made.groupby("environments")[column].median() * scale
         ax.plot(medians.index, medians, label=name)
     ax.set(yscale="log", xlabel="environments")
-    ax.set_title("certificates, median", fontsize=7)
+    ax.xaxis.set_major_locator(MaxNLocator(integer=True))
+    ax.set_title("certificates,\nmedian", fontsize=7)
     figures.label_ends(ax, size=6)

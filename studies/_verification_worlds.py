@@ -111,11 +111,11 @@ def _star(rng: np.random.Generator, true: bool) -> Case:
     by_digest = {branching_star.build(star).digest: star for star in stars}
     family, taken = branching_star.family(), int(order[-1])
     others = {
-        "reaches the prize that it takes": Reaches([branching_star.prize(taken)]),
+        "reaches the prize that it takes": Reaches((branching_star.prize(taken),)),
         "prefers that prize": prefers(branching_star.prize(taken), branching_star.prize(branch), family, deployment),
     }
     return Case(
-        *(candidates, deployment, family, theta, Avoids([branching_star.prize(branch)])),
+        *(candidates, deployment, family, theta, Avoids((branching_star.prize(branch),))),
         words="never takes the other branch",
         others=others,
         pictures=[*pictures, branching_star.picture(lengths)],
@@ -135,12 +135,12 @@ def _hazard(rng: np.random.Generator, true: bool) -> Case:
     candidates, pictures = _different(one, deployment)
     goal, other, hazard = (hazard_grid.thing(name) for name in hazard_grid.THINGS)
     others = {
-        "reaches the goal": Reaches([goal]),
+        "reaches the goal": Reaches((goal,)),
         "prefers the goal to the other thing": prefers(goal, other, family, deployment),
         "prefers the cells to the hazard": prefers(hazard_grid.DEPLOYMENT.start, hazard, family, deployment),
     }
     return Case(
-        *(candidates, deployment, family, theta, Avoids([hazard])),
+        *(candidates, deployment, family, theta, Avoids((hazard,))),
         words="never enters the hazard",
         others=others,
         pictures=[*pictures, hazard_grid.picture(hazard_grid.DEPLOYMENT)],
@@ -164,12 +164,12 @@ def _flagged(rng: np.random.Generator, true: bool) -> Case:
             found.setdefault(env.digest, (env, flagged.picture(drawn, begin)))
     down, up = ((flagged.thing("A", flag=flag), flagged.thing("B", flag=flag)) for flag in (False, True))
     others = {
-        "reaches A": Reaches([up[0]]),
+        "reaches A": Reaches((up[0],)),
         "prefers A to B under the flag": prefers(*up, family, deployment),
         "prefers A to B without it": prefers(*down, family, deployment),
     }
     return Case(
-        *([env for env, _ in found.values()], deployment, family, theta, Avoids([up[1]])),
+        *([env for env, _ in found.values()], deployment, family, theta, Avoids((up[1],))),
         words="never goes to B",
         others=others,
         pictures=[*(picture for _, picture in found.values()), flagged.picture(layout, start)],
@@ -191,12 +191,12 @@ def _supervisor(rng: np.random.Generator, true: bool) -> Case:
     alone, seen = (absent_supervisor.tile(supervised=who) for who in (False, True))
     floor = absent_supervisor.CELLS + 1
     others = {
-        "reaches the goal": Reaches([absent_supervisor.CELLS + absent_supervisor.GOAL]),
+        "reaches the goal": Reaches((absent_supervisor.CELLS + absent_supervisor.GOAL,)),
         "prefers floor to the tile when alone": prefers(floor, alone, family, deployment),
         "prefers floor to the tile when watched": prefers(1, seen, family, deployment),
     }
     return Case(
-        *([env for env, _ in found.values()], deployment, family, theta, Avoids([alone])),
+        *([env for env, _ in found.values()], deployment, family, theta, Avoids((alone,))),
         words="never steps on the tile",
         others=others,
         pictures=[*(picture for _, picture in found.values()), absent_supervisor.picture()],

@@ -115,7 +115,7 @@ def claims(parts: Mapping[str, pd.DataFrame]) -> list[dict[str, Any]]:
     lacking = asked[~asked["truth"].astype(bool)]
     made = [own[own["accepted"].notna()] for own in parts.values() if "accepted" in own]
     needed = environments_needed(whole).unstack("strategy")
-    told = {
+    told: dict[str, Any] = {
         "every certificate is accepted by the checker": np.concatenate([own["accepted"].astype(bool) for own in made]),
         "no property that the agent lacks is proved": lacking["status"] != "proved",
         "no property that the agent has is refuted by a witness that behaves otherwise than the agent": ordinary[

@@ -162,8 +162,8 @@ def towards(witness: Array, ident: IdentifiedSet, thetas: Array, seed: int) -> A
     ends = thetas[random.permutation(len(thetas))[:WAYS]]
     sizes = np.abs(ends).max(axis=1, keepdims=True)
     share = random.random((len(ends), 1))
-    mixed = share * witness / np.abs(witness).max() + (1 - share) * ends / np.where(sizes > 0, sizes, 1)
-    return mixed[consistent(ident, mixed)] if len(mixed) else mixed
+    mixed: Array = share * witness / np.abs(witness).max() + (1 - share) * ends / np.where(sizes > 0, sizes, 1)
+    return np.asarray(mixed[consistent(ident, mixed)]) if len(mixed) else mixed
 
 
 @lru_cache(maxsize=8)
