@@ -339,6 +339,38 @@ def test_policies_of_the_same_expected_utility_score_the_same():
     assert meg([(grid, decided)], goal).nats == pytest.approx(meg([(grid, even)], goal).nats, abs=1e-9)
 
 
+def cliff_world(goals):
+    """Five columns, four rows; from the top left past a cliff to the top right, and so many goal cells at the right."""
+    grid = ii.builders.grid(".....\n.....\n.....\n.....", 0.9).environment
+    theta = np.zeros(20)
+    theta[1:4], theta[4 + 5 * np.arange(goals)] = -1, 1
+    return ii.Environment(grid.transitions, 0.9, np.eye(20)[0]), theta
+
+
+def test_published_figures_cliff_world_scores_fall_with_noise():
+    """Their figure of epsilon-greedy policies, in shape; the layout is not theirs, which could not be had."""
+    (env, theta), family = cliff_world(1), ii.rewards.StateRewards(20)
+    policies = [ii.agents.Noisy(family, theta, epsilon).policy(env) for epsilon in (0, 0.1, 0.25, 0.5, 0.75, 1)]
+    known = [meg([(env, policy)], family.reward(env, theta)).nats for policy in policies]
+    unknown = [meg_family([(env, policy)], family).nats for policy in policies]
+    assert (np.diff(known) < -0.1).all()
+    assert (np.diff(unknown) < -0.1).all()
+    assert (np.array(unknown[1:5]) > np.array(known[1:5]) + 0.1).all()
+    np.testing.assert_allclose([known[-1], unknown[-1]], 0, atol=1e-12)
+
+
+def test_published_figures_cliff_world_easier_tasks_tell_less():
+    """Their figure of task difficulty, in shape: more goal cells lower the score for the task, others less."""
+    known, unknown = [], []
+    for goals in (1, 2, 3):
+        (env, theta), family = cliff_world(goals), ii.rewards.StateRewards(20)
+        policy = ii.agents.Optimal(family, theta).policy(env)
+        known.append(meg([(env, policy)], family.reward(env, theta)).nats)
+        unknown.append(meg_family([(env, policy)], family).nats)
+    assert (np.diff(known) < -0.3).all()
+    assert (np.array(unknown[1:]) > np.array(known[1:]) + 0.1).all()
+
+
 def corridor(length, discount):
     """Steps to the left and right; both ends are absorbing."""
     here = np.arange(length)

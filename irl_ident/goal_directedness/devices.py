@@ -216,7 +216,7 @@ def agent_or_device(
     prior : float
         Probability of an agent beforehand, between 0 and 1.
     choices : float, optional
-        A policy is read as so many choices, in the shares in which it makes them outside absorbing states: its
+        A policy is read as so many choices, in the shares of its discounted visits outside absorbing states: its
         evidence is that of expected counts.
 
     Returns

@@ -4,14 +4,15 @@ MacDermott, Fox, Belardinelli & Everitt (2024) score a policy pi by the best pre
 maximum entropy for a utility gives, over the prediction of uniform choices.  With A actions and discount g,
 
     MEG_U(pi)      = max over pi_me in Pi_U  of  E_pi[sum_t g^t (log pi_me(a_t|s_t) - log(1/A))],
-    MEG_family(pi) = max over U in the family of MEG_U(pi),
+    MEG_family(pi) = max over U in the family of MEG_U(pi)
 
-where ``Pi_U`` holds, for each expected utility that can be attained, the policies of most causal entropy that attain
-it.  In a Markov decision process these are the soft-optimal policies for U at every rationality beta, from minus
-infinity (the worst) over 0 (uniform) to infinity (the best).  Both signs count: MEG is the same for U and for ``a U +
-b`` with any a that is not 0, and a policy that makes U as small as can be is as directed at U as one that makes it
-large.  The sign of ``beta`` tells them apart.  Whoever wants pursuit alone takes MEG where beta is positive and 0 where
-it is negative: the objective is concave in beta and 0 at ``beta = 0``.
+(their definitions 3.2 and 4.3, which sum over the decisions of a causal model), where ``Pi_U`` holds, for each
+expected utility that can be attained, the policies of most causal entropy that attain it (definition 3.1).  In a Markov
+decision process these are the soft-optimal policies for U at every rationality beta, from minus infinity (the worst)
+over 0 (uniform) to infinity (the best).  Both signs count: MEG is the same for U and for ``a U + b`` with any a that is
+not 0, and a policy that makes U as small as can be is as directed at U as one that makes it large.  The sign of
+``beta`` tells them apart.  Whoever wants pursuit alone takes MEG where beta is positive and 0 where it is negative: the
+objective is concave in beta and 0 at ``beta = 0``.
 
 MEG depends on the policy through its expected utility alone: it is the least information, relative to even choices,
 of any policy that attains as much.  A known utility is a family of one feature, and MEG is the maximum causal entropy
@@ -23,8 +24,8 @@ For the family of all rewards on state-action pairs, in one environment, ``MEG =
 discounted causal entropy of the policy: every deterministic policy scores the maximum, and the score tells nothing but
 how deterministic pi is.  Smaller families and more environments are what makes it a test.
 
-Of the paper, the abstract and published summaries of its definitions and propositions were at hand, not the full text;
-its figures are not reproduced here.
+Of the paper, the abstract and public summaries of its definitions and propositions were at hand, not the full text; of
+its figures only the shapes could be checked.
 """
 
 from __future__ import annotations
@@ -72,7 +73,8 @@ class GoalDirectedness:
         ``theta + t direction`` as t grows, as for a policy that never takes an action which only an infinite reward
         rules out.
     theta : array (d,)
-        The reward that predicts best, in nats; with ``direction`` where not attained.
+        The reward that predicts best, in nats, one of those with the same predictions (constants and shaping are
+        free); with ``direction`` where not attained.
     direction : array (d,)
         0 where attained.
     policies : tuple of array (S, A)
