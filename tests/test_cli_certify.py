@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import dataclasses
 import itertools
 import json
 import os
@@ -17,7 +18,7 @@ from typer.testing import CliRunner
 
 import irl_ident as ii
 from irl_ident import certificates
-from irl_ident.cli import app, walks
+from irl_ident.cli import app, showing, walks
 from irl_ident.cli.property_files import composed
 
 STATES = ["hall", "food", "water", "shock"]
@@ -112,6 +113,16 @@ def test_every_option_asks_what_the_library_is_asked(files, evidence):
         assert found["property"] == str(prop)
         assert found["status"] == certificate.status != "unknown"
         assert found["regions"] == certificate.regions
+
+
+def test_a_witness_that_wants_nothing_is_called_so(files, capsys):
+    found = certificates.certify(ii.identify(BETTER[:1], FAMILY), certificates.Avoids("shock"), COMING)
+    showing.print_certificate(found, None, 2000)
+    showing.print_certificate(dataclasses.replace(found, trivial=True), None, 2000)
+    plain, idle = capsys.readouterr().out.split("Spoken of")[1:]
+    assert "everything is the same to it" not in plain
+    assert "everything is the same to it" in idle
+    assert not showing.certificate_fields(found, None, None)["witness"]["trivial"]
 
 
 def test_what_is_asked_of_the_objective_alone_needs_no_deployment(files):
@@ -369,6 +380,14 @@ def test_walks_go_on_until_they_repeat_and_miss_what_can_be_missed(seed):
     if env.initial @ walks.visiting(env, policy, targets) < 1 - 1e-9:
         assert not targets[list(walk.states)].any()
     assert env.initial[walk.states[0]] > 0
+
+
+def test_walks_that_stay_say_how():
+    env = cage("hall", "food")
+    assert walks.walk_on(env, np.array([0, 0, 0, 0])).words(env) == "hall, and stays by left"
+    assert walks.walk_on(env, np.array([1, 0, 0, 0])).words(env) == "hall -right-> food, and stays"
+    turning = ii.Environment(np.eye(2)[[[1], [0]]], 0.9, [1, 0], states=["tick", "tock"], actions=["wait"])
+    assert walks.walk_on(turning, np.array([0, 0])).words(turning) == "tick -wait-> tock -wait-> tick, and round again"
 
 
 def test_long_walks_are_printed_without_their_middle():

@@ -39,6 +39,8 @@ def print_certificate(certificate: Certificate, where: str | None, most: int) ->
     elif certificate.witness is not None:
         same = "would have behaved as was seen" if certificate.level is None else "is not ruled out by what was seen"
         print(f"  an agent with this objective {same} {seen}")
+        if certificate.trivial:
+            print("  since everything is the same to it; no other was found")
         if certificate.policy is not None and certificate.env is not None:
             walk = telling_walk(certificate)
             print(f"  and would do this in deployment{'' if walk.sure else ', if chance has it so'}:")
@@ -118,6 +120,7 @@ def witness_fields(certificate: Certificate) -> dict[str, Any] | None:
         return None
     found: dict[str, Any] = {
         "theta": certificate.witness.tolist(),
+        "trivial": certificate.trivial,
         "statements": [{"words": one.words, "status": one.status, "detail": one.detail} for one in told(certificate)],
         "policy": None,
         "path": None,

@@ -47,7 +47,8 @@ class Walk:
         steps = [f" -{env.actions[a]}-> {env.states[s]}" for a, s in zip(actions, states[1:], strict=True)]
         if len(steps) > MOST_STEPS:
             steps[MOST_STEPS // 2 : -MOST_STEPS // 2] = [" ..."]
-        end = ", and stays" if stays else ", and round again" if self.repeats else ""
+        by = f" by {env.actions[self.actions[-1]]}" if stays and not env.absorbing[self.states[-1]] else ""
+        end = f", and stays{by}" if stays else ", and round again" if self.repeats else ""
         return f"{env.states[states[0]]}{''.join(steps)}{end}"
 
     def fields(self, env: Environment) -> dict[str, Any]:
