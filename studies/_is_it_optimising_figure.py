@@ -22,8 +22,8 @@ if TYPE_CHECKING:
 COLUMNS = (
     "MEG, any reward",
     "MEG, true goal",
-    "one goal explains, 1 layout",
-    "one goal explains, 8 layouts",
+    "goal explains 1 layout",
+    "one goal explains 8",
     "agent, not device",
     "coherence",
     "optimisation power",

@@ -1,9 +1,10 @@
 """Coherence: how much likelier a behaviour is when an objective is drawn and optimised than when actions are drawn.
 
-Xu & Rivera (2024, "Towards measuring goal-directedness in AI systems", arXiv:2410.04683) compare two ways of drawing
-a deterministic policy: *uniform reward sampling* draws a reward uniformly and then evenly one of the policies that are
-optimal for it; *uniform policy sampling* draws an action evenly in every state.  The coherence of a policy pi is the
-quotient
+Xu & Rivera (2024, "Towards measuring goal-directedness in AI systems", arXiv:2410.04683) take a policy as goal-directed
+when it is optimal, or nearly so, for many rewards.  The quotient here is that of Xu & Ngo (2024, "Measuring coherence
+of policies in toy environments"), who compare two ways of drawing a deterministic policy: *uniform reward sampling*
+draws a reward uniformly and then evenly one of the policies that are optimal for it; *uniform policy sampling* draws an
+action evenly in every state.  The coherence of a policy pi is
 
     P(pi | rewards) / P(pi | policies) = |policies| E_theta[ 1{pi optimal for theta} / |policies optimal for theta| ],
 
