@@ -1,0 +1,163 @@
+"""Largest regrets, behaviours that are left and twins, against exact enumeration.
+
+The largest regret is that of a vertex of the closed set, for regret is convex; behaviours are those of the cells of the
+set.
+"""
+
+from fractions import Fraction
+from functools import cache
+
+import numpy as np
+import pytest
+from brute_certificates import Truth, means
+from exact_polytopes import premise
+from exact_worlds import World, dot, exact, solved
+from random_certificates import problem
+
+from irl_ident import certificates
+
+TIES = 1e-9
+NOTHING = ("and",)
+
+
+@cache
+def drawn(seed, strictness=0.0):
+    """A set, an environment, and the truth of them."""
+    given = problem(seed)
+    while given.env is None or given.family.dim < 2:
+        seed += 100_000
+        given = problem(seed)
+    truth = Truth(given.truth.seen, given.family.dim, World(given.env, given.family), NOTHING, TIES, strictness)
+    return given.identified(), given.env, truth, given.family
+
+
+def closed(truth):
+    """Vertices of the parts of the closed set."""
+    parts = premise(truth.seen, truth.dim, Fraction(0), exact(truth.strictness), relaxed=False)
+    return [point for part in parts for point in part.points]
+
+
+def lost(truth, policy, theta):
+    """The regret of a policy (S, A) under one objective."""
+    best, _ = truth.world.gaps(theta)
+    own = [dot(row, theta) for row in truth.world.mixed_values(policy)]
+    return truth.world.normaliser * dot(truth.world.initial, [b - o for b, o in zip(best, own, strict=True)])
+
+
+def random_policy(seed, env):
+    random = np.random.default_rng(seed)
+    shape = env.n_states, env.n_actions
+    if seed % 2:
+        return np.eye(shape[1])[random.integers(0, shape[1], shape[0])]
+    return random.multinomial(4, np.full(shape[1], 1 / shape[1]), shape[0]) / 4
+
+
+def observed(truth):
+    """Whether an optimal action is known in every state that was seen."""
+    return all(len({s for s, _ in each.shown}) == each.world.shape[0] for each in truth.seen)
+
+
+@pytest.mark.parametrize("seed", range(14))
+def test_largest_regret(seed):
+    """Where something was not observed, the bounds hold but need not meet."""
+    ident, env, truth, _ = drawn(seed)
+    policy = random_policy(seed, env)
+    lower, upper, witness = certificates.worst_case_regret(ident, policy, env, regions=8)
+    largest = max(lost(truth, policy, theta) for theta in closed(truth))
+    assert largest <= exact(upper)
+    theta = [exact(x) for x in witness]
+    assert lost(truth, policy, theta) >= exact(lower)
+    # objectives that are members up to ties alone may lose a little more
+    assert lower <= float(largest) + 1e-6
+    if observed(truth):
+        assert truth.member(theta)
+        assert upper - lower <= 1e-6
+    else:
+        assert truth.member(theta) or lower == 0
+
+
+def visited(world, mask):
+    """States that a policy visits that may take the marked actions, and these actions there."""
+    actions = world.shape[1]
+    found = {s for s in world.numbers if world.initial[s]}
+    while True:
+        taken = {(s, a) for s in found for a in range(actions) if mask >> (s * actions + a) & 1}
+        more = {j for s, a in taken for j in world.numbers if world.moves[s][a][j]} - found
+        if not more:
+            return frozenset(taken)
+        found |= more
+
+
+def behaviours_of(truth):
+    """All sets of optimal actions, where they are visited, of objectives in the interior of faces of cells."""
+    found = set()
+    for cell, policy, _ in truth.cells(relaxed=False):
+        masks = [truth.optimal(theta, policy, Fraction(0)) for theta in cell.points]
+        for theta in [*cell.points, *means(cell.points, masks)]:
+            found.add(visited(truth.world, truth.optimal(theta, policy, truth.ties)))
+    return found
+
+
+def occupancy(world, taken):
+    """Visits (S * A) of the policy that takes some actions, in states that it visits, evenly."""
+    s_count, a_count = world.shape
+    chances = {s: Fraction(1, sum(i == s for i, _ in taken)) for s, _ in taken}
+    moves = [[Fraction(0)] * s_count for _ in range(s_count)]
+    for s, a in taken:
+        moves[s] = [x + chances[s] * y for x, y in zip(moves[s], world.onward(s, a), strict=True)]
+    unit = [[int(i == j) - moves[j][i] for j in range(s_count)] for i in range(s_count)]
+    visits = [x[0] for x in solved(unit, [[m] for m in world.initial])]
+    return np.array(
+        [
+            float(world.normaliser * visits[s] * chances[s]) if (s, a) in taken else 0.0
+            for s in range(s_count)
+            for a in range(a_count)
+        ]
+    )
+
+
+def singles(found):
+    """Behaviours without ties."""
+    return {taken for taken in found if len({s for s, _ in taken}) == len(taken)}
+
+
+@pytest.mark.parametrize("seed", range(14))
+def test_behaviours_that_are_left(seed):
+    ident, env, truth, _ = drawn(seed, 1e-5)
+    if not truth.member_exists():
+        return
+    left = certificates.behaviours(ident, env, regions=8)
+    true = behaviours_of(truth)
+    listed = set()
+    for theta, policy in zip(left.objectives, left.policies, strict=True):
+        exactly = [exact(x) for x in theta]
+        assert truth.member(exactly)
+        _, mask = truth.at(exactly)
+        taken = visited(truth.world, mask)
+        assert taken == visited(truth.world, sum(1 << int(i) for i in np.flatnonzero(policy.ravel() > 0)))
+        listed.add(taken)
+    assert len(listed) == len(left.policies)
+    if observed(truth) and left.complete:
+        assert listed <= true
+        assert singles(true) <= listed
+
+
+@pytest.mark.parametrize("seed", range(14))
+def test_twins(seed):
+    ident, env, truth, _ = drawn(seed, 1e-5)
+    if not truth.member_exists():
+        return
+    pair = certificates.twins(ident, env, regions=8)
+    found = []
+    for theta, policy in zip((pair.first, pair.second), pair.policies, strict=True):
+        exactly = [exact(x) for x in theta]
+        assert truth.member(exactly)
+        _, mask = truth.at(exactly)
+        found.append(occupancy(truth.world, visited(truth.world, mask)))
+        assert ((policy > 0).ravel() >= [bool(mask >> i & 1) for i in range(policy.size)]).all()
+    total = max(1.0, found[0].sum(), found[1].sum())
+    assert pair.distance == pytest.approx(0.5 * np.abs(found[0] - found[1]).sum() / total, abs=1e-9)
+    if observed(truth) and pair.complete:
+        own = [occupancy(truth.world, taken) for taken in singles(behaviours_of(truth))]
+        most = max((0.5 * np.abs(x - y).sum() for x in own for y in own), default=0.0)
+        assert pair.distance * total >= most - 1e-9
