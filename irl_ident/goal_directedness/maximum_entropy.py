@@ -47,6 +47,9 @@ from irl_ident.rewards import RewardFamily
 FAR = 40.0
 """Nats by which an action is made worse to stand for a theta at infinity; its probability is below 1e-17."""
 
+SHARES = (0.1, 0.3, 1.0)
+"""Shares of the way that are tried: the shorter, the less rounding, and often enough."""
+
 CLOSE = 1e-6
 """Bounds further apart than this share of the maximum call for a second search."""
 
@@ -234,8 +237,9 @@ def _lower(terms: Sequence[Term], best: Point, held: Support) -> float:
     if held.complete:
         return max(best.value - best.error, 0.0)
     reach = FAR + 2 * max(float(np.ptp(plan.values)) for plan in best.plans)
-    far = point(terms, best.theta + reach * held.direction, unrestricted(terms).allowed)
-    return max(far.value - far.error, 0.0)
+    allowed = unrestricted(terms).allowed
+    far = [point(terms, best.theta + share * reach * held.direction, allowed) for share in SHARES]
+    return max(0.0, *(there.value - there.error for there in far))
 
 
 def _upper(terms: Sequence[Term], close: Sequence[Array], inside: Sequence[Array]) -> float:
