@@ -133,6 +133,24 @@ def test_what_is_asked_of_the_objective_alone_needs_no_deployment(files):
     assert found["certificate"]["witness"]["theta"][3] < found["certificate"]["witness"]["theta"][1]
 
 
+@pytest.mark.parametrize(
+    ("asked", "number"),
+    [
+        # Behind the doors counts half: shock is worth 1 and food -1 to the witness, or nearly.
+        ({"kind": "regret_at_most", "policy": [[0.25, 0.75]] + [[1, 0]] * 3, "value": 0.5}, 0.5 * 0.75 * 2),
+        ({"kind": "return_at_least", "reward": [[0, 0], [1, 1], [0, 0], [-1, -1]], "value": 0.1}, -0.5),
+        ({"kind": "base_regret_at_most", "reward": [[0, 0], [1, 1], [0, 0], [-2, -2]], "value": 0.1}, -1.0),
+    ],
+    ids=lambda one: one["kind"] if isinstance(one, dict) else "",
+)
+def test_what_fails_at_a_witness_has_its_number(files, asked, number):
+    (files / "asked.json").write_text(json.dumps(asked))
+    witness = told("one.json", "--deploy", "coming.json", "--property", "asked.json")["certificate"]["witness"]
+    (statement,) = witness["statements"]
+    assert statement["status"] == "fails"
+    assert float(statement["detail"].split()[-1]) == pytest.approx(number, abs=2e-4)
+
+
 def test_twins_explain_all_and_part_in_deployment(files):
     found = told("one.json", "--deploy", "coming.json", "--twins")
     assert found["certificate"] is None

@@ -15,12 +15,13 @@ from irl_ident.certificates.properties import (
     Linear,
     Property,
     Reaches,
+    RegretAtMost,
     ReturnAtLeast,
     atoms,
     numbers,
 )
 from irl_ident.cli.walks import Walk, visiting, walk_on, walk_to
-from irl_ident.environment import Environment, Mask
+from irl_ident.environment import Array, Environment, Mask
 from irl_ident.identified.advantages import normaliser
 
 
@@ -52,25 +53,34 @@ def told(certificate: Certificate) -> list[Told]:
 
 def _told(certificate: Certificate, atom: Property, known: dict[str, Any]) -> Told:
     env, theta = certificate.env, certificate.witness
+    assert theta is not None
     if isinstance(atom, Linear):
-        assert theta is not None
         value = float(atom.weights @ theta)
-        return Told(str(atom), "holds" if value <= atom.at_most else "fails", f"{value:.6g}, at most {atom.at_most:g}")
+        return Told(str(atom), "holds" if value <= atom.at_most else "fails", f"weights . theta is {value:.6g}")
     status: Literal["holds", "fails", "open"] = "fails" if "fails" in known else "holds" if "holds" in known else "open"
     if status != "fails" or env is None or certificate.policy is None:
         return Told(str(atom), status)
+    return Told(str(atom), status, _numbers(certificate, atom, env, theta))
+
+
+def _numbers(certificate: Certificate, atom: Property, env: Environment, theta: Array) -> str:
+    """What the witness does instead, where a number tells."""
     policy = np.array(certificate.policy)
     match atom:
         case Avoids() | Reaches():
-            chance = float(env.initial @ visiting(env, policy, marked(atom, env)))
-            return Told(str(atom), status, f"it does with probability {chance:.6g}")
+            return f"it does with probability {float(env.initial @ visiting(env, policy, marked(atom, env))):.6g}"
         case ReturnAtLeast() | BaseOptimal():
-            occupancy = planning.occupancy(env, np.eye(env.n_actions)[policy])
-            return Told(
-                str(atom), status, f"its return is {normaliser(env) * float((occupancy * atom.reward).sum()):.6g}"
-            )
+            return f"its return is {_returned(env, np.eye(env.n_actions)[policy], atom.reward):.6g}"
+        case RegretAtMost():
+            reward = certificate.ident.family.reward(env, theta)
+            best = normaliser(env) * float(env.initial @ planning.optimal(env, reward).values)
+            return f"it is {best - _returned(env, atom.policy, reward):.6g}"
         case _:
-            return Told(str(atom), status)
+            return ""
+
+
+def _returned(env: Environment, policy: Array, reward: Array) -> float:
+    return normaliser(env) * float((planning.occupancy(env, policy) * reward).sum())
 
 
 def marked(atom: Avoids | Reaches, env: Environment) -> Mask:
