@@ -1,6 +1,7 @@
 """The study of verification: its cases, what is seen, its certificates, and its summary of a table made by hand."""
 
 import json
+from dataclasses import replace
 
 import numpy as np
 import pytest
@@ -58,16 +59,15 @@ def test_on_the_way_shows_what_an_episode_visits():
     np.testing.assert_array_equal(way.probabilities[way.observed], whole.probabilities[way.observed])
 
 
-def test_nothing_worse_is_vacuous_and_so_is_too_much_asked():
+def test_too_much_asked_is_vacuous_and_so_are_refutations_by_indifference():
     one = case("flag", 1)
     env = one.candidates[one.ordinary[0]]
-    some = ii.evidence.Policy(one.agent.policy(env), shows="some")
-    ident = ii.identify([(env, some)], one.family)
-    found = measures.judged(ident, lambda: certify(ident, one.prop, one.deployment))
-    assert (found["status"], found["words"]) == ("vacuous", "indifferent")
-    strict = ii.identify([(env, one.agent.policy(env))], one.family)
-    found = measures.judged(strict, lambda: certify(strict, one.prop, one.deployment, strictness=2.0))
+    ident = ii.identify([(env, one.agent.policy(env))], one.family)
+    found = measures.judged(lambda: certify(ident, one.prop, one.deployment, strictness=2.0))
     assert (found["status"], found["words"]) == ("vacuous", "strictness")
+    certificate = certify(ident, one.prop, one.deployment)
+    assert measures.judged(lambda: certificate)["status"] == "refuted"
+    assert measures.judged(lambda: replace(certificate, trivial=True))["status"] == "vacuous"
 
 
 def test_certificates_of_stars_say_what_the_closed_form_says():
