@@ -12,8 +12,8 @@ MINIMAL := build/minimal
 PIP := -m pip install --quiet --disable-pip-version-check
 
 FOR_STUDIES := studies
-FOR_TESTS := studies,imitation,bayesian,parallel,networks,test
-FOR_CHECKS := studies,imitation,bayesian,parallel,networks,test,lint,docs
+FOR_TESTS := studies,imitation,bayesian,parallel,test
+FOR_CHECKS := studies,imitation,bayesian,parallel,test,lint,docs
 
 # Linear algebra in one thread: the work is split over processes.
 export OMP_NUM_THREADS := 1

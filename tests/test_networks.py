@@ -16,7 +16,7 @@ from irl_ident.certificates import network_checking, network_wholes
 from irl_ident.certificates.network_bounds import backward, neuron_bounds
 from irl_ident.certificates.networks import (
     NetworkCertificate,
-    Region,
+    InputRegion,
     Rejected,
     ReluNetwork,
     certified_actions,
@@ -36,7 +36,7 @@ def random_network(seed, sizes, significand=None):
 def random_region(seed, network):
     rng = np.random.default_rng(seed)
     center, radius = rng.uniform(-1, 1, network.n_inputs), rng.uniform(0.05, 0.6)
-    return Region(center - radius, center + radius, 0, [int(np.argmax(network.outputs(center)))])
+    return InputRegion(center - radius, center + radius, 0, [int(np.argmax(network.outputs(center)))])
 
 
 def exact_outputs(network, inputs):
@@ -103,7 +103,7 @@ class TestAgainstBruteForce:
         kinks = [Fraction(-b, w) for w, b, *_ in neurons if w != 0]
         places = [Fraction(low), Fraction(low + width), *(x for x in kinks if low <= x <= low + width)]
         best = max(lead(exact_outputs(network, [x]), 1) for x in places)
-        region = Region([low], [low + width], 0, [0])
+        region = InputRegion([low], [low + width], 0, [0])
         certificate = certified_actions(network, [region], margin=margin)
         assert certificate.status == ("proved" if best < -margin else "refuted" if best > margin else "unknown",)
         if -margin < best <= margin:  # at -margin the one input that shows it may be no floating-point number
@@ -114,7 +114,7 @@ class TestAgainstBruteForce:
         """A network that turns at 1/2: proved short of it, refuted beyond it, unknown up to the tie itself."""
         network = ReluNetwork([[[1.0], [-1.0]], [[1.0, -1.0], [0.0, 0.0]]], [[0.0, 0.0], [0.0, 0.5]])
         ends = [np.nextafter(0.5, 0), 0.5, np.nextafter(0.5, 1)]
-        certificate = certified_actions(network, [Region([-1.0], [end], 0, [1]) for end in ends])
+        certificate = certified_actions(network, [InputRegion([-1.0], [end], 0, [1]) for end in ends])
         assert certificate.status == ("proved", "unknown", "refuted")
         np.testing.assert_array_equal(certificate.found[1][0].inputs, [0.5])
         assert certificate.check()
@@ -122,13 +122,13 @@ class TestAgainstBruteForce:
     def test_equal_actions_are_told_apart_by_nobody(self):
         network = ReluNetwork([[[1.0, -1.0]], [[1.0], [1.0], [0.5]]], [[0.0], [1.0, 1.0, 0.0]])
         whole = np.ones(2)
-        both, first = certified_actions(network, [Region(-whole, whole, 0, a) for a in ([0, 1], [0])]).found
+        both, first = certified_actions(network, [InputRegion(-whole, whole, 0, a) for a in ([0, 1], [0])]).found
         assert {a: f.outcome for a, f in both.items()} == {0: "near", 1: "near", 2: "excluded"}
         assert {a: f.outcome for a, f in first.items()} == {1: "near", 2: "excluded"}
 
     def test_one_layer_is_a_linear_policy(self):
         network = ReluNetwork([[[1.0, 0.0], [0.0, 1.0]]], [[0.0, 0.0]])
-        regions = [Region([2.0, 0.0], [3.0, 1.5], 0, [0]), Region([1.0, 0.0], [3.0, 1.5], 0, [0])]
+        regions = [InputRegion([2.0, 0.0], [3.0, 1.5], 0, [0]), InputRegion([1.0, 0.0], [3.0, 1.5], 0, [0])]
         assert certified_actions(network, regions).status == ("proved", "refuted")
 
 
@@ -285,7 +285,7 @@ class TestBounds:
 def certificate():
     """A box in which a network chooses one action only, which takes splits to prove, and a table of the other."""
     network, center = random_network(5, (2, 12, 12, 2)), np.random.default_rng(5).uniform(-1, 1, 2)
-    regions = [Region(center - 0.7, center + 0.7, 0, [a]) for a in (0, 1)]
+    regions = [InputRegion(center - 0.7, center + 0.7, 0, [a]) for a in (0, 1)]
     return certified_actions(network, regions)
 
 
@@ -305,7 +305,7 @@ class TestProofs:
             network = random_network(seed, (4, 16, 16, 2))
             rng = np.random.default_rng(seed)
             center = rng.uniform(-1, 1, 4)
-            region = Region(center - 0.3, center + 0.3, 0, [int(np.argmax(network.outputs(center)))])
+            region = InputRegion(center - 0.3, center + 0.3, 0, [int(np.argmax(network.outputs(center)))])
             certificate = certified_actions(network, [region], most_parts=60)
             assert certificate.check()
             kinds |= {key for f in certificate.found[0].values() if f.tree for key in f.tree}
@@ -330,7 +330,7 @@ class TestProofs:
         network = random_network(seed, (2, 4, 4, 2))
         inputs = np.random.default_rng(seed).uniform(-1, 1, 2)
         action = int(np.argmax(network.outputs(inputs)))
-        region = Region(inputs - 0.1, inputs + 0.1, 0, [1 - action])
+        region = InputRegion(inputs - 0.1, inputs + 0.1, 0, [1 - action])
 
         def tree(depth):
             kind = data.draw(st.sampled_from(["leaf", "input", "neuron"] if depth else ["leaf"]))
@@ -417,7 +417,9 @@ class TestProofs:
     def test_the_search_ends_at_its_limit(self):
         network = random_network(0, (4, 16, 16, 2))
         center = np.random.default_rng(0).uniform(-1, 1, 4)
-        wide = [Region(center - r, center + r, 0, [int(np.argmax(network.outputs(center)))]) for r in (0.2, 0.3, 0.4)]
+        wide = [
+            InputRegion(center - r, center + r, 0, [int(np.argmax(network.outputs(center)))]) for r in (0.2, 0.3, 0.4)
+        ]
         certificate = certified_actions(network, wide, most_parts=1)
         assert all(found.parts <= 1 for one in certificate.found for found in one.values())
         assert certificate.check()
@@ -428,11 +430,11 @@ class TestEvidence:
 
     def test_states_are_shown_only_where_all_their_regions_are_proved(self):
         regions = [
-            Region([0.5], [1.0], 0, [0]),
-            Region([-1.0], [-0.5], 1, [1]),
-            Region([-1.0], [-0.1], 1, [1]),
-            Region([-1.0], [1.0], 2, [0, 1, 2]),
-            Region([0.5], [1.0], 3, [0, 1]),
+            InputRegion([0.5], [1.0], 0, [0]),
+            InputRegion([-1.0], [-0.5], 1, [1]),
+            InputRegion([-1.0], [-0.1], 1, [1]),
+            InputRegion([-1.0], [1.0], 2, [0, 1, 2]),
+            InputRegion([0.5], [1.0], 3, [0, 1]),
         ]
         certificate = certified_actions(self.network, regions)
         assert certificate.status == ("proved", "proved", "refuted", "proved", "proved")
@@ -464,7 +466,7 @@ class TestEvidence:
         assert not ident.contains([1.0, 0.0, 0.0, 0.0])
 
     def test_faults(self):
-        certificate = certified_actions(self.network, [Region([0.5], [1.0], 3, [0])])
+        certificate = certified_actions(self.network, [InputRegion([0.5], [1.0], 3, [0])])
         with pytest.raises(ValueError, match="n_states: was 2, a region stands for state 3"):
             certificate.policy(2, 3)
         with pytest.raises(ValueError, match="n_actions: was 4, the network has 3"):
@@ -492,13 +494,16 @@ def test_other_faults_are_named():
     network = ReluNetwork([[[1.0], [0.0]]], [[0.0, 0.0]])
     cases = [
         (lambda: ReluNetwork([[[1.0], [0.0]]], [[0.0, 0.0]], 32), "significand: was 32"),
-        (lambda: Region([1.0], [0.0], 0, [0]), r"lower\[0\]: is 1.0, should be at most upper\[0\], 0.0"),
-        (lambda: Region([1.0], [1.0, 2.0], 0, [0]), "upper: has 2 numbers, should have 1"),
-        (lambda: Region([1.0], [np.inf], 0, [0]), r"upper\[0\]: is inf"),
-        (lambda: Region([1.0], [1.0], 0, []), r"actions: were \[\]"),
-        (lambda: Region([1.0], [1.0], -1, [0]), "state: was -1"),
-        (lambda: certified_actions(network, [Region([0.0, 0.0], [1.0, 1.0], 0, [0])]), r"regions\[0\]: has 2 inputs"),
-        (lambda: certified_actions(network, [Region([0.0], [1.0], 0, [2])]), r"regions\[0\]: allows action 2"),
+        (lambda: InputRegion([1.0], [0.0], 0, [0]), r"lower\[0\]: is 1.0, should be at most upper\[0\], 0.0"),
+        (lambda: InputRegion([1.0], [1.0, 2.0], 0, [0]), "upper: has 2 numbers, should have 1"),
+        (lambda: InputRegion([1.0], [np.inf], 0, [0]), r"upper\[0\]: is inf"),
+        (lambda: InputRegion([1.0], [1.0], 0, []), r"actions: were \[\]"),
+        (lambda: InputRegion([1.0], [1.0], -1, [0]), "state: was -1"),
+        (
+            lambda: certified_actions(network, [InputRegion([0.0, 0.0], [1.0, 1.0], 0, [0])]),
+            r"regions\[0\]: has 2 inputs",
+        ),
+        (lambda: certified_actions(network, [InputRegion([0.0], [1.0], 0, [2])]), r"regions\[0\]: allows action 2"),
         (lambda: certified_actions(network, [], margin=-1), "margin: was -1"),
         (lambda: certified_actions(network, [], most_parts=0), "most_parts: was 0"),
         (lambda: regions_around([[0.0]], -0.1, [[1.0]]), "radius: should be 0 or more"),
@@ -551,7 +556,7 @@ class TestTorch:
             linear.weight[:] = 1
             linear.bias[:] = torch.tensor([0, 2.0**-26])
             assert int(linear(torch.ones(1)).argmax()) == 0
-        network, region = from_torch(torch.nn.Sequential(linear)), Region([1.0], [2.0], 0, [1])
+        network, region = from_torch(torch.nn.Sequential(linear)), InputRegion([1.0], [2.0], 0, [1])
         exact = ReluNetwork(network.weights, network.biases)
         assert certified_actions(exact, [region]).status == ("proved",)
         assert certified_actions(network, [region]).status == ("unknown",)

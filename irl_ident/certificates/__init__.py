@@ -15,7 +15,7 @@ from typing import TYPE_CHECKING, Any
 if TYPE_CHECKING:
     from irl_ident.certificates.certifying import Certificate, certify
     from irl_ident.certificates.enumerating import Behaviours, behaviours
-    from irl_ident.certificates.network_model import Region, ReluNetwork, regions_around
+    from irl_ident.certificates.network_model import InputRegion, ReluNetwork, regions_around
     from irl_ident.certificates.network_torch import from_stable_baselines, from_torch
     from irl_ident.certificates.networks import NetworkCertificate, certified_actions
     from irl_ident.certificates.properties import (
@@ -38,7 +38,7 @@ if TYPE_CHECKING:
 _PLACES = {
     "enumerating": ("Behaviours", "behaviours"),
     "certifying": ("Certificate", "certify"),
-    "network_model": ("Region", "ReluNetwork", "regions_around"),
+    "network_model": ("InputRegion", "ReluNetwork", "regions_around"),
     "network_torch": ("from_stable_baselines", "from_torch"),
     "networks": ("NetworkCertificate", "certified_actions"),
     "properties": (
@@ -67,6 +67,7 @@ __all__ = [
     "BaseOptimal",
     "Behaviours",
     "Certificate",
+    "InputRegion",
     "Linear",
     "Minimax",
     "NetworkCertificate",
@@ -74,7 +75,6 @@ __all__ = [
     "OptimalAction",
     "Property",
     "Reaches",
-    "Region",
     "RegretAtMost",
     "ReluNetwork",
     "ReturnAtLeast",

@@ -14,8 +14,9 @@ import numpy as np
 from irl_ident.certificates import checking
 from irl_ident.certificates.document import FORMAT, VERSION, environments_of, statement
 from irl_ident.certificates.plans import Question
-from irl_ident.certificates.premise import Premise, Region, Tolerances
+from irl_ident.certificates.premise import Premise, Tolerances
 from irl_ident.certificates.properties import Property
+from irl_ident.certificates.region import Region
 from irl_ident.certificates.searching import Found, search
 from irl_ident.certificates.witness import is_member, nontrivial, record
 from irl_ident.environment import Array, Environment

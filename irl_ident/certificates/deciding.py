@@ -14,7 +14,6 @@ import numpy as np
 
 from irl_ident.certificates import restricted
 from irl_ident.certificates.plans import PAD, Plan, Question
-from irl_ident.certificates.premise import Region
 from irl_ident.certificates.properties import (
     AllOf,
     AnyOf,
@@ -30,6 +29,7 @@ from irl_ident.certificates.properties import (
     index,
     numbers,
 )
+from irl_ident.certificates.region import Region
 from irl_ident.environment import Array, Environment, Mask
 
 Answer = tuple[Literal["holds", "fails"], dict[str, Any]] | None

@@ -10,8 +10,9 @@ import numpy as np
 from irl_ident import planning
 from irl_ident.certificates.certifying import anchor, asked
 from irl_ident.certificates.plans import Question, narrowed, planned
-from irl_ident.certificates.premise import Region, Tolerances
+from irl_ident.certificates.premise import Tolerances
 from irl_ident.certificates.properties import Linear
+from irl_ident.certificates.region import Region
 from irl_ident.certificates.restricted import visited
 from irl_ident.certificates.searching import Node, costliest, opened
 from irl_ident.certificates.witness import members

@@ -111,7 +111,7 @@ class ReluNetwork:
 
 
 @dataclass(frozen=True, eq=False, init=False)
-class Region:
+class InputRegion:
     """A box of inputs that stands for one state of a table, and what the table says the network does in it.
 
     Parameters
@@ -152,10 +152,12 @@ class Region:
             object.__setattr__(self, name, value)
 
     def __repr__(self) -> str:
-        return f"Region(state {self.state}, {self.lower.size} inputs, actions {list(self.actions)})"
+        return f"InputRegion(state {self.state}, {self.lower.size} inputs, actions {list(self.actions)})"
 
 
-def regions_around(observations: npt.ArrayLike, radius: npt.ArrayLike, policy: npt.ArrayLike) -> tuple[Region, ...]:
+def regions_around(
+    observations: npt.ArrayLike, radius: npt.ArrayLike, policy: npt.ArrayLike
+) -> tuple[InputRegion, ...]:
     """One region for each state that a table speaks of: its observation, give or take ``radius``.
 
     Parameters
@@ -175,7 +177,7 @@ def regions_around(observations: npt.ArrayLike, radius: npt.ArrayLike, policy: n
     Examples
     --------
     >>> regions_around([[0.0], [1.0]], 0.25, [[1.0, 0.0], [0.5, 0.5]])[1]
-    Region(state 1, 1 inputs, actions [0, 1])
+    InputRegion(state 1, 1 inputs, actions [0, 1])
     """
     seen, table = _finite("observations", observations, 2), _finite("policy", policy, 2)
     if len(seen) != len(table):
@@ -190,7 +192,7 @@ def regions_around(observations: npt.ArrayLike, radius: npt.ArrayLike, policy: n
     low, high = seen - noise, seen + noise
     allowed: Mask = table > 0
     known = np.flatnonzero(allowed.any(axis=1)).tolist()
-    return tuple(Region(low[s], high[s], s, np.flatnonzero(allowed[s]).tolist()) for s in known)
+    return tuple(InputRegion(low[s], high[s], s, np.flatnonzero(allowed[s]).tolist()) for s in known)
 
 
 def _broadcasts(shape: tuple[int, ...], target: tuple[int, ...]) -> bool:

@@ -17,7 +17,7 @@ import numpy as np
 
 from irl_ident.certificates import network_checking
 from irl_ident.certificates.network_bounds import Bounds, backward, neuron_bounds
-from irl_ident.certificates.network_model import Region, ReluNetwork
+from irl_ident.certificates.network_model import InputRegion, ReluNetwork
 from irl_ident.certificates.network_program import Lead, largest_lead
 from irl_ident.certificates.network_wholes import (
     Phases,
@@ -74,7 +74,7 @@ class Found:
 class Question:
     """One region of one network, in floating point and in whole numbers."""
 
-    def __init__(self, network: ReluNetwork, region: Region, margin: float) -> None:
+    def __init__(self, network: ReluNetwork, region: InputRegion, margin: float) -> None:
         self.network, self.region, self.margin = network, region, margin
         self.given = (
             [w.tolist() for w in network.weights],

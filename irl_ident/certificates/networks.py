@@ -24,7 +24,7 @@ import numpy.typing as npt
 
 from irl_ident.certificates import network_checking
 from irl_ident.certificates.network_checking import FORMAT, VERSION, Status
-from irl_ident.certificates.network_model import Region, ReluNetwork, regions_around
+from irl_ident.certificates.network_model import InputRegion, ReluNetwork, regions_around
 from irl_ident.certificates.network_search import Found, Question, decide
 from irl_ident.certificates.network_torch import from_stable_baselines, from_torch
 from irl_ident.certificates.network_wholes import Rejected
@@ -34,8 +34,8 @@ if TYPE_CHECKING:
     import pandas as pd
 
 __all__ = [
+    "InputRegion",
     "NetworkCertificate",
-    "Region",
     "Rejected",
     "ReluNetwork",
     "certified_actions",
@@ -55,7 +55,7 @@ class NetworkCertificate:
     Attributes
     ----------
     network : ReluNetwork
-    regions : tuple of Region
+    regions : tuple of InputRegion
     margin : float
         Outputs nearer than this, and than rounding can tell, count as equal.
     found : tuple of dict
@@ -63,7 +63,7 @@ class NetworkCertificate:
     """
 
     network: ReluNetwork
-    regions: tuple[Region, ...]
+    regions: tuple[InputRegion, ...]
     margin: float
     found: tuple[Mapping[int, Found], ...]
 
@@ -179,7 +179,7 @@ class NetworkCertificate:
         network_checking.check(document)
         statement = document["statement"]
         network = ReluNetwork(**statement["network"])
-        regions = tuple(Region(**region) for region in statement["regions"])
+        regions = tuple(InputRegion(**region) for region in statement["regions"])
         found = []
         for result in document["results"]:
             one = {int(a): Found("excluded", _nodes(tree), tree=tree) for a, tree in result["excluded"].items()}
@@ -194,7 +194,7 @@ class NetworkCertificate:
 
 
 def certified_actions(
-    network: ReluNetwork, regions: Sequence[Region], *, margin: float = 0.0, most_parts: int = MOST_PARTS
+    network: ReluNetwork, regions: Sequence[InputRegion], *, margin: float = 0.0, most_parts: int = MOST_PARTS
 ) -> NetworkCertificate:
     """Prove, region by region, which actions a network can choose.
 
@@ -202,7 +202,7 @@ def certified_actions(
     ----------
     network : ReluNetwork
         See also :func:`from_torch` and :func:`from_stable_baselines`.
-    regions : sequence of Region
+    regions : sequence of InputRegion
         See also :func:`regions_around`.
     margin : float
         Outputs nearer than this are not told apart, in units of outputs, at least 0.  What rounding can do in the
@@ -262,11 +262,11 @@ def _asked(question: Question, most: int) -> dict[int, Found]:
     return {action: decide(question, action, most) for action in asked}
 
 
-def _against(region: Region, action: int, found: Found) -> bool:
+def _against(region: InputRegion, action: int, found: Found) -> bool:
     return found.outcome == "reached" and action not in region.actions
 
 
-def _status(region: Region, found: Mapping[int, Found], network: ReluNetwork) -> Status:
+def _status(region: InputRegion, found: Mapping[int, Found], network: ReluNetwork) -> Status:
     others = set(range(network.n_actions)) - set(region.actions)
     if all(a in found and found[a].outcome == "excluded" for a in others):
         return "proved"

@@ -21,8 +21,9 @@ import numpy as np
 import numpy.typing as npt
 
 from irl_ident import planning
-from irl_ident.certificates.premise import Claim, Premise, Region
+from irl_ident.certificates.premise import Claim, Premise
 from irl_ident.certificates.properties import OptimalAction, Property, RegretAtMost, atoms, index
+from irl_ident.certificates.region import Region
 from irl_ident.certificates.restricted import visited
 from irl_ident.environment import Array, Environment, Mask
 from irl_ident.identified.advantages import normaliser, rows_over, value_map

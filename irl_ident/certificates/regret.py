@@ -27,8 +27,9 @@ from scipy import sparse
 from irl_ident import planning
 from irl_ident.certificates.certifying import asked
 from irl_ident.certificates.plans import Question, narrowed, plan_of, planned
-from irl_ident.certificates.premise import Region, Tolerances
+from irl_ident.certificates.premise import Tolerances
 from irl_ident.certificates.properties import RegretAtMost
+from irl_ident.certificates.region import Region
 from irl_ident.certificates.searching import Node, costliest, opened
 from irl_ident.certificates.witness import members
 from irl_ident.environment import Array, Environment

@@ -16,8 +16,9 @@ import numpy as np
 from irl_ident import planning
 from irl_ident.certificates.deciding import Answer, decide, truth
 from irl_ident.certificates.plans import Plan, Question, narrowed, planned
-from irl_ident.certificates.premise import Claim, Region
+from irl_ident.certificates.premise import Claim
 from irl_ident.certificates.properties import Linear, RegretAtMost
+from irl_ident.certificates.region import Region
 from irl_ident.certificates.restricted import visited
 from irl_ident.certificates.witness import members, nontrivial, violation
 from irl_ident.environment import Array, Environment
