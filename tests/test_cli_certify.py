@@ -99,6 +99,7 @@ def test_every_option_asks_what_the_library_is_asked(files, evidence):
     c = certificates
     asked = {
         ("--avoids", "shock,water"): c.Avoids(["shock", "water"]),
+        ("--avoids", "shock,3"): c.Avoids("shock"),
         ("--avoids", "3@0.25"): c.Avoids("shock", 0.25),
         ("--reaches", "food,shock"): c.Reaches(["food", "shock"]),
         ("--reaches", "food@0.5"): c.Reaches("food", 0.5),
@@ -231,6 +232,15 @@ def test_every_kind_of_property_can_stand_in_a_file(written, prop):
     assert composed(nested, "property", FAMILY, COMING).fields(COMING) == (~((prop & prop) | prop)).fields(COMING)
 
 
+def test_as_deep_as_files_may_be_nested_the_checker_reads(files):
+    deep = {"kind": "avoids", "states": ["shock"]}
+    for _ in range(48):
+        deep = {"kind": "not", "of": deep}
+    (files / "deep.json").write_text(json.dumps(deep))
+    found = told("both.json", "--deploy", "coming.json", "--property", "deep.json", "--avoids", "shock")
+    assert found["certificate"]["status"] == "proved"
+
+
 def test_a_file_of_a_certificate_says_its_property_in_the_same_words(files):
     run("certify", "both.json", "--deploy", "coming.json", "--avoids", "shock", "--optimal", "0:1", "--out", "a.json")
     kept = json.loads((files / "a.json").read_text())["statement"]["property"]
@@ -244,6 +254,9 @@ def test_a_file_of_a_certificate_says_its_property_in_the_same_words(files):
     ("written", "words"),
     [
         ("{", "is damaged or is not JSON"),
+        ("[" * 100_000, "is damaged or is not JSON"),
+        ('{"kind": "not", "of": ' * 49 + "1" + "}" * 49, "property: is nested more than 48 deep"),
+        ('{"kind": "or", "of": [], "of": []}', "has a key twice in one object, of kind, of"),
         ("[]", "property: should be an object with a kind"),
         ('{"kind": "always"}', "property.kind: was 'always', should be one of and, or, not"),
         ('{"kind": "avoids"}', "property.states: is missing"),

@@ -8,7 +8,7 @@ from pathlib import Path
 
 from irl_ident import certificates
 from irl_ident.certificates.properties import Property
-from irl_ident.cli.property_files import found, located, read_property
+from irl_ident.cli.property_files import found, located, read_property, several
 from irl_ident.environment import Environment
 from irl_ident.rewards import RewardFamily
 
@@ -59,12 +59,12 @@ def visit(kind: Callable[..., Property], text: str, env: Environment) -> Propert
     """``STATES[@P]``."""
     states, marked, chance = text.rpartition("@")
     if not marked:
-        return kind(tuple(found("state", name, env.states) for name in text.split(",")))
+        return kind(several(text.split(","), env))
     try:
         probability = float(chance)
     except ValueError:
         raise ValueError(f"should be a probability behind the @, was {chance!r}") from None
-    return kind(tuple(found("state", name, env.states) for name in states.split(",")), probability)
+    return kind(several(states.split(","), env), probability)
 
 
 def optimal_action(text: str, env: Environment) -> Property:

@@ -33,18 +33,31 @@ KEYS = {
 }
 """What every kind of property needs, and what it may have besides."""
 
+DEEPEST = 48
+"""The checker of certificates reads properties that are nested 50 deep; "and" of all that is asked is one level more.
+"""
+
 
 def read_property(path: Path, family: RewardFamily, env: Environment) -> Property:
     """The property in a file."""
     try:
-        given = json.loads(path.read_text(encoding="utf-8"))
+        given = json.loads(path.read_text(encoding="utf-8"), object_pairs_hook=_no_key_twice)
     except (UnicodeDecodeError, json.JSONDecodeError, RecursionError) as error:
         raise ValueError(f"is damaged or is not JSON ({error})") from error
     return composed(given, "property", family, env)
 
 
+def _no_key_twice(pairs: list[tuple[str, Any]]) -> dict[str, Any]:
+    found = dict(pairs)
+    if len(found) < len(pairs):
+        raise ValueError(f"has a key twice in one object, of {', '.join(found)}")
+    return found
+
+
 def composed(given: Any, place: str, family: RewardFamily, env: Environment) -> Property:
     """A property from JSON; ``place`` says where it stands in the file."""
+    if place.count(".of") > DEEPEST:
+        raise ValueError(f"property: is nested more than {DEEPEST} deep")
     if not isinstance(given, dict) or "kind" not in given:
         raise ValueError(f"{place}: should be an object with a kind")
     kind, values = given["kind"], {key: value for key, value in given.items() if key != "kind"}
@@ -83,7 +96,7 @@ def atom(kind: str, values: dict[str, Any], family: RewardFamily, env: Environme
                 if not isinstance(states, list):
                     raise ValueError("states: should be a list of states")
                 made = certificates.Avoids if kind == "avoids" else certificates.Reaches
-                return made(tuple(found("state", state, env.states) for state in states), **values)
+                return made(several(states, env), **values)
             case "return_at_least":
                 return certificates.ReturnAtLeast(values["reward"], values["value"])
             case "base_regret_at_most":
@@ -95,6 +108,11 @@ def atom(kind: str, values: dict[str, Any], family: RewardFamily, env: Environme
                 return certificates.prefers(better, worse, family, env)
     except TypeError as error:
         raise ValueError(f"should hold numbers and lists of numbers ({error})") from error
+
+
+def several(states: Sequence[Any], env: Environment) -> tuple[str, ...]:
+    """The names of states that are given by name or number, each once."""
+    return tuple(dict.fromkeys(found("state", state, env.states) for state in states))
 
 
 def found(what: str, given: Any, names: Sequence[str]) -> str:
