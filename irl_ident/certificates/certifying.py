@@ -196,16 +196,22 @@ def asked(
     return premise, Question(premise, prop, env)
 
 
+def center(premise: Premise) -> tuple[float, Array]:
+    """How much room the premise has, and a point in its middle; or one clear error where it is empty."""
+    room, middle, claim = Region(premise).middle()
+    if claim.bound >= 0:
+        return room, middle
+    if premise.ident.conflict is not None:
+        raise ContradictoryEvidence(premise.ident.conflict)
+    raise ValueError(
+        f"strictness: was {premise.tolerances.strictness:g}: under no objective is everything that is known to be "
+        "worse worse by so much of the largest parameter; should be smaller"
+    )
+
+
 def anchor(premise: Premise, question: Question) -> tuple[Array, dict[str, Any]]:
     """A point in the middle of the premise and the record of a certain member, or ``ValueError``."""
-    room, middle, claim = Region(premise).middle()
-    if claim.bound < 0 and premise.ident.conflict is not None:
-        raise ContradictoryEvidence(premise.ident.conflict)
-    if claim.bound < 0:
-        raise ValueError(
-            f"strictness: was {premise.tolerances.strictness:g}: under no objective is everything that is known to be "
-            "worse worse by so much of the largest parameter; should be smaller"
-        )
+    room, middle = center(premise)
     environments = environments_of(question)
     for theta in candidates(premise, middle, room):
         place = nontrivial(premise, environments, theta) if is_member(premise, theta) else None

@@ -25,7 +25,7 @@ import numpy.typing as npt
 from scipy import sparse
 
 from irl_ident import planning
-from irl_ident.certificates.certifying import asked
+from irl_ident.certificates.certifying import asked, center
 from irl_ident.certificates.plans import Question, narrowed, plan_of, planned
 from irl_ident.certificates.premise import Tolerances
 from irl_ident.certificates.properties import RegretAtMost
@@ -35,7 +35,7 @@ from irl_ident.certificates.witness import members
 from irl_ident.environment import Array, Environment
 from irl_ident.highs import minimise
 from irl_ident.identified.advantages import normaliser
-from irl_ident.identified.base import ContradictoryEvidence, IdentifiedSet
+from irl_ident.identified.base import IdentifiedSet
 from irl_ident.planning.checks import policy_on
 
 REGIONS = 500
@@ -148,11 +148,8 @@ def worst_case_regret(
     """
     pi = policy_on(env, policy)
     premise, question = asked(ident, RegretAtMost(pi, 0.0), env, INTERIOR)
-    whole = Region(premise)
-    _, middle, claim = whole.middle()
-    if claim.bound < 0 and ident.conflict is not None:
-        raise ContradictoryEvidence(ident.conflict)
-    root = Node(whole, climbed(question, whole, middle))
+    _, middle = center(premise)
+    root = Node(Region(premise), climbed(question, Region(premise), middle))
     lower, witness = 0.0, middle
     numbers, done = count(), 0
     waiting: list[tuple[float, int, Node]] = [(-np.inf, next(numbers), root)]
