@@ -14,6 +14,7 @@ from exact_polytopes import premise
 from exact_worlds import World, dot, exact, solved
 from random_certificates import problem
 
+import irl_ident as ii
 from irl_ident import certificates
 
 TIES = 1e-9
@@ -161,3 +162,41 @@ def test_twins(seed):
         own = [occupancy(truth.world, taken) for taken in singles(behaviours_of(truth))]
         most = max((0.5 * np.abs(x - y).sum() for x in own for y in own), default=0.0)
         assert pair.distance * total >= most - 1e-9
+
+
+ASKED = {
+    "regret": lambda ident, env: certificates.worst_case_regret(ident, np.full((2, 2), 0.5), env),
+    "minimax": certificates.minimax_policy,
+    "behaviours": certificates.behaviours,
+    "twins": certificates.twins,
+}
+
+
+@pytest.mark.parametrize("name", ASKED)
+def test_sets_without_an_answer(name):
+    stay, turn = np.eye(2)[[[0, 1], [1, 0]]], np.eye(2)[[[1, 0], [0, 1]]]
+    worlds = [ii.Environment(moves, 0.5) for moves in (stay, turn)]
+    family = ii.rewards.StateRewards(2)
+    soft = ii.identify([(worlds[0], np.full((2, 2), 0.5))], family, "soft")
+    with pytest.raises(ValueError, match="ident: was a SoftSet"):
+        ASKED[name](soft, worlds[0])
+    known = ii.identify([(worlds[0], np.array([[0.0, 1.0], [1.0, 0.0]]))], family)
+    other = ii.Environment(np.ones((1, 2, 1)), 0.5)
+    with pytest.raises(ValueError, match=r"StateRewards|policy"):
+        ASKED[name](known, other)
+
+
+@pytest.mark.parametrize(
+    ("policy", "words"),
+    [
+        (np.full((3, 2), 0.5), r"policy: should have shape"),
+        (np.full((2, 2), 0.4), r"policy\[0\] sums to 0.8"),
+        ([[1.0, 0.0], [np.nan, 1.0]], "policy"),
+    ],
+)
+def test_policies_that_are_none(policy, words):
+    env = ii.Environment(np.eye(2)[[[0, 1], [1, 0]]], 0.5)
+    known = ii.identify([(env, np.array([[0.0, 1.0], [1.0, 0.0]]))], ii.rewards.StateRewards(2))
+    with pytest.raises(ValueError, match=words) as error:
+        certificates.worst_case_regret(known, policy, env)
+    assert "\n" not in str(error.value)

@@ -1,0 +1,166 @@
+"""What certificates cost: regions, seconds, the size of the file, and the exact check of it.
+
+Run ``python -m benchmarks.certificates [behaviour | states | environments | linear ...] [--quick]``.
+
+Random environments with four actions, four successors of each and discount .9; the agent is optimal for an objective
+from a standard normal and shows all optimal actions everywhere.  It is deployed in an environment of its own, from the
+first state.  What is asked:
+
+*never*    in the first state it never takes the action that is worst under its objective: proved or refuted;
+*avoids*   it ever visits the state that it is least likely to come to with at most 1.05 times its chance, and .02;
+*prefers*  a difference of two rewards is at most its largest value in the set, and a thousandth more: proved;
+*over*     the same, a thousandth less: refuted.
+
+``behaviour``: d features on states from a standard normal, two environments.  ``states``: a reward for every state and
+as many environments as leave it nearly known.  ``environments``: 20 states, four features.  ``linear``: the slippery
+grids of :mod:`benchmarks.support` with a reward on every state, *prefers* alone, without bounds on what is done.
+Seeds are the numbers of states (of grids, their sides); seconds of processor time, of one run each.
+"""
+
+from __future__ import annotations
+
+import os
+
+os.environ.update(dict.fromkeys(("OMP_NUM_THREADS", "OPENBLAS_NUM_THREADS", "MKL_NUM_THREADS"), "1"))
+
+import argparse
+import json
+import time
+from collections.abc import Iterator
+from dataclasses import dataclass
+from typing import Any
+
+import numpy as np
+
+import irl_ident as ii
+from benchmarks.support import layout
+from irl_ident import builders, certificates, planning
+
+ACTIONS, SUCCESSORS, DISCOUNT, MARGIN, REGIONS = 4, 4, 0.9, 1e-3, 500
+
+
+@dataclass(frozen=True, eq=False)
+class Case:
+    """What is known of an agent, and where it is to be deployed."""
+
+    ident: ii.identified.OptimalSet
+    agent: ii.agents.Optimal
+    env: ii.Environment
+
+    @property
+    def label(self) -> str:
+        """States, parameters and environments."""
+        return f"{self.env.n_states:6d} {self.ident.family.dim:6d} {len(self.ident.environments):3d}"
+
+
+def random_case(states: int, features: int | None, environments: int, seed: int) -> Case:
+    random = np.random.default_rng(seed)
+    family: Any = ii.rewards.StateRewards(states)
+    if features is not None:
+        table = np.repeat(random.standard_normal((states, 1, features)), ACTIONS, axis=1)
+        family = ii.rewards.LinearRewards(table.round(3))
+    theta = random.standard_normal(family.dim)
+    agent = ii.agents.Optimal(family, theta / np.abs(theta).max())
+    *seen, deployed = (
+        builders.random_environment(states, ACTIONS, DISCOUNT, seed=child, successors=min(SUCCESSORS, states))
+        for child in np.random.SeedSequence(seed).spawn(environments + 1)
+    )
+    start = np.eye(states)[0]
+    env = ii.Environment(deployed.transitions, DISCOUNT, start)
+    return Case(as_optimal([(world, agent.policy(world)) for world in seen], family), agent, env)
+
+
+def grid_case(side: int, environments: int) -> Case:
+    family = ii.rewards.StateRewards(side * side)
+    theta = np.random.default_rng(side).standard_normal(family.dim)
+    agent = ii.agents.Optimal(family, theta / np.abs(theta).max())
+    seen = [layout(side, 100 * side + e) for e in range(environments)]
+    return Case(as_optimal([(world, agent.policy(world)) for world in seen], family), agent, seen[0])
+
+
+def as_optimal(evidence: list[Any], family: Any) -> ii.identified.OptimalSet:
+    found = ii.identify(evidence, family)
+    assert isinstance(found, ii.identified.OptimalSet)
+    return found
+
+
+def behaviours(case: Case) -> Iterator[tuple[str, certificates.Property]]:
+    family, env = case.ident.family, case.env
+    q = planning.optimal(env, family.reward(env, case.agent.theta)).q
+    yield "never", ~certificates.OptimalAction(0, int(q[0].argmin()))
+    chosen = np.zeros_like(q, dtype=bool)
+    chosen[np.arange(env.n_states), q.argmax(axis=1)] = True
+    reach = planning.occupancy(env, chosen.astype(float)).sum(axis=1)
+    target = int(reach[1:].argmin()) + 1
+    chance = visited_chance(env, q.argmax(axis=1), target)
+    yield "avoids", certificates.Avoids((target,), min(0.99, 1.05 * chance + 0.02))
+
+
+def visited_chance(env: ii.Environment, actions: Any, target: int) -> float:
+    """The chance of ever visiting a state, by iteration."""
+    moves = env.dense()[np.arange(env.n_states), actions]
+    chances = np.zeros(env.n_states)
+    for _ in range(20_000):
+        chances = moves @ chances
+        chances[target] = 1
+    return float(env.initial @ chances)
+
+
+def preferences(case: Case) -> Iterator[tuple[str, certificates.Property]]:
+    weights = np.zeros(case.ident.family.dim)
+    weights[[0, -1]] = 1, -1
+    largest = case.ident.certified_support(weights).upper
+    yield "prefers", certificates.Linear(weights, largest + MARGIN)
+    yield "over", certificates.Linear(weights, largest - MARGIN)
+
+
+def report(case: Case, name: str, prop: certificates.Property, env: ii.Environment | None) -> None:
+    start = time.process_time()
+    try:
+        found = certificates.certify(case.ident, prop, env, regions=REGIONS)
+    except ValueError as error:
+        print(f"{case.label}  {name:8s} {str(error)[:60]}", flush=True)
+        return
+    seconds = time.process_time() - start
+    size = len(json.dumps(found.document)) / 1000
+    start = time.process_time()
+    accepted = found.check()
+    checked = time.process_time() - start
+    print(
+        f"{case.label}  {name:8s} {found.status:8s} {found.regions:7d} {seconds:9.2f} {checked:9.2f} {size:10.1f}"
+        f"  {'accepted' if accepted else 'REFUSED'}",
+        flush=True,
+    )
+
+
+def run(case: Case, *, linear_only: bool = False) -> None:
+    asked = preferences(case) if linear_only else (*behaviours(case), *preferences(case))
+    for name, prop in asked:
+        report(case, name, prop, None if isinstance(prop, certificates.Linear) else case.env)
+
+
+def main() -> None:
+    parser = argparse.ArgumentParser(description=__doc__.splitlines()[0])
+    kinds = ("behaviour", "states", "environments", "linear")
+    parser.add_argument("kinds", nargs="*", default=kinds, help=", ".join(kinds))
+    parser.add_argument("--quick", action="store_true", help="small ones only")
+    given = parser.parse_args()
+    print("states parameters, environments; seconds hold one check, which certify makes itself")
+    print("     S      d   k  asked    answer   regions   seconds     check         kB")
+    if "behaviour" in given.kinds:
+        for states, features in ((5, 3), (10, 3), (20, 4)) + (() if given.quick else ((50, 5), (100, 6))):
+            run(random_case(states, features, 2, states))
+    if "states" in given.kinds:
+        for states, seen in ((5, 3), (10, 4)) + (() if given.quick else ((20, 6), (50, 8))):
+            run(random_case(states, None, seen, states))
+    if "environments" in given.kinds:
+        for seen in (1, 2, 4) + (() if given.quick else (8,)):
+            run(random_case(20, 4, seen, 20))
+    if "linear" in given.kinds:
+        for side in (10,) + (() if given.quick else (32, 100)):
+            for seen in (1, 2):
+                run(grid_case(side, seen), linear_only=True)
+
+
+if __name__ == "__main__":
+    main()
