@@ -22,7 +22,7 @@ def print_certificate(certificate: Certificate, where: str | None, most: int) ->
     """The statement, the status, and the witness in words."""
     tolerances = certificate.document["statement"]["tolerances"]
     ident = certificate.ident
-    seen = f"in {_counted(len({env.digest for env in ident.environments}), 'environment')}"
+    seen = f"in {_counted(len(ident.environments), 'environment')}"
     print("Spoken of")
     print(f"  every objective, no parameter above 1 in size, that explains what was seen {seen}: what was shown")
     print(f"  is optimal up to {tolerances['ties']:g}, what is known to be worse is so by {tolerances['strictness']:g}")
