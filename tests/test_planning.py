@@ -334,3 +334,11 @@ def test_a_batch_is_its_rewards_one_by_one(seed, count, kind):
 def test_bad_input_is_named(call, message):
     with pytest.raises(ValueError, match=message):
         call(random_environment(4, 2, 0.9, 0))
+
+
+@pytest.mark.parametrize("plan", [planning.optimal, planning.soft])
+def test_refuses_rewards_whose_sums_overflow(plan):
+    stay = Environment(np.ones((1, 2, 1)), 0.9)
+    with pytest.raises(ValueError, match=r"^reward: its largest entry is 1.7e\+308"):
+        plan(stay, [[1.7e308, 0.0]])
+    assert np.isfinite(plan(stay, [[1e298, 0.0]]).values).all()

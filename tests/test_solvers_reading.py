@@ -145,3 +145,8 @@ def test_an_estimate_without_a_reward_says_so(corridor):
     for ask in (lambda: estimate.theta, lambda: estimate.reward(corridor), lambda: estimate.family):
         with pytest.raises(NoReward, match="Guess recovers no reward"):
             ask()
+
+
+def test_a_family_is_needed(corridor):
+    with pytest.raises(ValueError, match=r"^family: was a NoneType"):
+        reading.checked([(corridor, np.array([[0.0, 1.0]] * corridor.n_states))], None)

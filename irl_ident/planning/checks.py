@@ -8,6 +8,10 @@ import numpy.typing as npt
 from irl_ident.environment import ROW_SUM_TOLERANCE, Array, Environment
 
 
+LARGEST_RETURN = 1e300
+"""Returns beyond this are not planned for: sums of a few would be infinite."""
+
+
 def finite(argument: str, given: npt.ArrayLike, shape: tuple[int, ...], meaning: str) -> Array:
     """``given`` as a float array of ``shape`` without NaN or infinity."""
     array = np.asarray(given, dtype=float)
@@ -22,6 +26,17 @@ def finite(argument: str, given: npt.ArrayLike, shape: tuple[int, ...], meaning:
 def reward_on(env: Environment, reward: npt.ArrayLike) -> Array:
     """``reward`` as a finite array (S, A)."""
     return finite("reward", reward, (env.n_states, env.n_actions), "(S, A)")
+
+
+def bounded(reward: Array, longest: float) -> Array:
+    """``reward``, where its sums over ``longest`` discounted steps stay far from the largest floating-point number."""
+    largest = float(np.abs(reward).max())
+    if largest * longest > LARGEST_RETURN:
+        raise ValueError(
+            f"reward: its largest entry is {largest!r} in size and episodes are as long as {longest:.6g} discounted "
+            f"steps: their product should be at most {LARGEST_RETURN:g}; rewards in other units are the same objective"
+        )
+    return reward
 
 
 def policy_on(env: Environment, policy: npt.ArrayLike) -> Array:

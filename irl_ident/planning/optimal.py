@@ -13,7 +13,7 @@ import numpy.typing as npt
 
 from irl_ident.environment import Array, Environment
 from irl_ident.planning.bounds import lengths, rounding
-from irl_ident.planning.checks import positive, reward_on
+from irl_ident.planning.checks import bounded, positive, reward_on
 from irl_ident.planning.iteration import improved
 
 
@@ -73,6 +73,7 @@ def optimal(env: Environment, reward: npt.ArrayLike, *, tolerance: float = 1e-9)
     """
     r, share = reward_on(env, reward), positive("tolerance", tolerance)
     horizon = lengths(env)
+    r = bounded(r, horizon.longest)
     if env.discount < 1:
         start = np.full(env.n_states, r.max(axis=1).min() * horizon.longest)
     else:

@@ -17,7 +17,7 @@ import numpy.typing as npt
 
 from irl_ident.environment import Array, Environment
 from irl_ident.planning.bounds import lengths, rounding
-from irl_ident.planning.checks import finite, positive, reward_on
+from irl_ident.planning.checks import bounded, finite, positive, reward_on
 from irl_ident.planning.layers import backward, layers
 from irl_ident.planning.optimal import optimal
 from irl_ident.planning.structure import method_for
@@ -95,6 +95,7 @@ def soft(
     """
     r, b = reward_on(env, reward), positive("temperature", temperature)
     method, longest = method_for(env), lengths(env).longest
+    r = bounded(r, longest)
     values = _first(env, r, b, start)
     summing = np.finfo(float).eps * b * (env.n_actions + 8 * np.log(2 * env.n_actions))
     least, stalled = np.inf, 0

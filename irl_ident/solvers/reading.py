@@ -27,6 +27,8 @@ def checked(evidence: Evidence, family: RewardFamily) -> evidence_room.Pairs:
     What the family refuses (other numbers of states or actions) is named with its place in the evidence.
     """
     pairs = evidence_room.checked(evidence)
+    if not isinstance(family, RewardFamily):
+        raise ValueError(f"family: was a {type(family).__name__}, should be a family from irl_ident.rewards")
     for place, (env, _) in enumerate(pairs):
         try:
             family.matrix(env)
