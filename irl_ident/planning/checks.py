@@ -7,7 +7,6 @@ import numpy.typing as npt
 
 from irl_ident.environment import ROW_SUM_TOLERANCE, Array, Environment
 
-
 LARGEST_RETURN = 1e300
 """Returns beyond this are not planned for: sums of a few would be infinite."""
 
