@@ -410,6 +410,14 @@ def test_with_discount_1_choices_are_scored_until_the_end():
     assert meg_family([(env, np.full((7, 3), 1 / 3))], ii.rewards.StateRewards(7)).nats == pytest.approx(0, abs=1e-13)
 
 
+@pytest.mark.parametrize("seed", [3, 22])
+def test_bounds_are_close_where_occupancies_are_below_rounding(seed):
+    env, pi = stairs(), random_policy(seed, 7, 3, 0.05)
+    assert 0 < pi.min() < 1e-20 or (pi == 0).any()
+    found = meg_family([(env, pi)], ii.rewards.StateRewards(7))
+    assert found.upper - found.lower <= 1e-9 * found.maximum
+
+
 def test_states_never_met_do_not_count():
     env = corridor(5, 0.9)
     u = np.repeat([[0.0], [0], [0], [0], [1]], 2, axis=1)

@@ -245,16 +245,14 @@ def _lower(terms: Sequence[Term], best: Point, held: Support) -> float:
 def _upper(terms: Sequence[Term], close: Sequence[Array], inside: Sequence[Array]) -> float:
     """Information of a policy with the features of the terms: of the policies themselves or, if less, near ``close``.
 
-    Negative entries of ``close`` are lifted by as much of ``inside`` as it takes.
+    Negative entries of ``close`` are lifted by as much of ``inside`` as it takes, rounding errors set to 0.
     """
     own = sum(information(term.occupancy) for term in terms)
     share = 0.0
     for near, other in zip(close, inside, strict=True):
-        short = near < 0
-        if (short & (other <= 0) & (near < -1e-300)).any():
+        short = near < -8 * np.finfo(float).eps * near.sum()
+        if (other[short] <= 0).any():
             return own
-        with np.errstate(invalid="ignore", divide="ignore"):
-            needed = np.where(short & (other > 0), -near / (other - near), 0.0)
-        share = max(share, float(needed.max()))
+        share = max(share, float((-near[short] / (other[short] - near[short])).max(initial=0.0)))
     mixed = [np.maximum((1 - share) * near + share * other, 0) for near, other in zip(close, inside, strict=True)]
     return min(own, sum(information(part) for part in mixed))
