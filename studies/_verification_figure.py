@@ -44,6 +44,12 @@ WORDS = {
 SIDES = {"flag": (9, "AB"), "hazard in the way": (16, "GOH")}
 """Number of cells of a map, and the marks of the states that follow them."""
 
+SAID = {
+    "flag": "flag: the agent and a witness (dashed) did the same in all {n} environments seen, with the flag down",
+    "hazard in the way": "hazard H, goal G, other O: the same in all {n} environments seen",
+}
+DEPLOYED = {"flag": "flag up", "hazard in the way": "deployed"}
+
 AGENT, WITNESS = figures.COLOURS["black"], figures.COLOURS["vermilion"]
 
 
@@ -51,14 +57,15 @@ def figure(table: pd.DataFrame, summary: Mapping[str, Any]) -> Figure:
     """Proofs by strategy, proofs by what is seen, witnesses, statuses, sizes and times."""
     drawn, _ = figures.panels(width=figures.DOUBLE, height=9.2)
     drawn.clear()
-    top, middle, bottom = np.ravel(np.asarray(drawn.subfigures(3, 1, height_ratios=[3.7, 3.0, 2.3])))
+    top, middle, bottom = np.ravel(np.asarray(drawn.subfigures(3, 1, height_ratios=[3.7, 2.9, 2.4])))
     curves = top.subplots(2, len(WORLDS), sharey=True)
     campaign = table[table["part"] == "campaign"]
+    most = int(campaign["environments"].max())
     for column, world in zip(curves.T, WORLDS, strict=True):
         own = campaign[campaign["world"] == world]
-        draw_curves(column[0], own[own["source"] == "whole policy"], "strategy", measures.STRATEGIES)
+        draw_curves(column[0], own[own["source"] == "whole policy"], "strategy", measures.STRATEGIES, most)
         sources = [source for source in measures.SOURCES if source in set(own["source"])]
-        draw_curves(column[1], own[own["strategy"] == "counterexample"], "source", sources)
+        draw_curves(column[1], own[own["strategy"] == "counterexample"], "source", sources, most)
         column[0].set_title(f"{world}:\n{WORDS[world]}", fontsize=7)
         column[1].set_xlabel("environments")
     curves[0, 0].set_ylabel("share proved,\nwhole policy seen")
@@ -68,8 +75,7 @@ def figure(table: pd.DataFrame, summary: Mapping[str, Any]) -> Figure:
     worlds = [world for world in SIDES if (table["part"].eq("drawn") & table["world"].eq(world)).any()]
     strips = np.atleast_2d(middle.subplots(len(worlds), int(table["part"].eq("drawn").sum() / len(worlds))))
     for strip, world in zip(strips, worlds, strict=True):
-        draw_strip(strip, table[(table["part"] == "drawn") & (table["world"] == world)], *SIDES[world])
-        strip[0].set_ylabel(world)
+        draw_strip(strip, table[(table["part"] == "drawn") & (table["world"] == world)], world)
     ways = bottom.subplots(1, 4, width_ratios=[1.2, 1, 1, 1.1])
     handles = [Patch(color=colour, label=status) for status, colour in STATUSES.items()]
     bottom.legend(handles=handles, loc="outside upper left", ncols=4, handlelength=1, fontsize=7)
@@ -88,9 +94,8 @@ def proved(campaign: pd.DataFrame) -> pd.DataFrame:
     return (wide == "proved").cummax(axis=1).astype(float)
 
 
-def draw_curves(ax: Axes, table: pd.DataFrame, key: str, names: Sequence[str]) -> None:
-    """Share proved against the number of environments."""
-    most = int(table["environments"].max())
+def draw_curves(ax: Axes, table: pd.DataFrame, key: str, names: Sequence[str], most: int) -> None:
+    """Share proved against the number of environments, up to ``most``."""
     for name in names:
         shares = proved(table[table[key] == name]).reindex(columns=range(most + 1)).ffill(axis=1)
         figures.curve_with_band(ax, shares.columns, shares.to_numpy(), label=name, colour=COLOURS[name])
@@ -98,21 +103,22 @@ def draw_curves(ax: Axes, table: pd.DataFrame, key: str, names: Sequence[str]) -
     ax.xaxis.set_major_locator(MaxNLocator(integer=True))
 
 
-def draw_strip(strip: Sequence[Axes], rows: pd.DataFrame, cells: int, marks: str) -> None:
+def draw_strip(strip: Sequence[Axes], rows: pd.DataFrame, world: str) -> None:
     """Maps with the paths of the agent and of the witness: the same in what was seen, and then not."""
     for place, (ax, row) in enumerate(zip(strip, rows.to_dict("records"), strict=True)):
         lines = str(row["picture"]).split("\n")
         draw_map(ax, lines)
-        paths = [places(json.loads(str(row[name])), lines, cells, marks) for name in ("path", "witness_path")]
+        paths = [places(json.loads(str(row[name])), lines, *SIDES[world]) for name in ("path", "witness_path")]
         draw_path(ax, paths[0], AGENT, "-", -0.07)
         draw_path(ax, paths[1], WITNESS, "--", 0.07)
         if row["deployment"]:
-            ax.set_title("in deployment", fontsize=7, color=WITNESS)
+            ax.set_title(DEPLOYED[world], fontsize=7, color=WITNESS)
             for spine in ax.spines.values():
                 spine.set(visible=True, color=WITNESS, linewidth=1.2)
         elif place == 0:
-            said = f"the agent (solid) and a witness (dashed) behaved identically in all {len(rows) - 1} environments"
-            ax.set_title(said, fontsize=7, loc="left")
+            beside = {"xycoords": "axes fraction", "xytext": (0, 4), "textcoords": "offset points"}
+            said = ax.annotate(SAID[world].format(n=len(rows) - 1), (0, 1), fontsize=7, **beside)
+            said.set_in_layout(False)
 
 
 def draw_map(ax: Axes, lines: Sequence[str]) -> None:
@@ -122,7 +128,7 @@ def draw_map(ax: Axes, lines: Sequence[str]) -> None:
             colour = "0.7" if mark == "#" else "0.95"
             ax.add_patch(Rectangle((column - 0.5, row - 0.5), 1, 1, facecolor=colour, edgecolor="white", linewidth=0.8))
             if mark not in "#.S":
-                ax.text(column, row, mark, ha="center", va="center", fontsize=7, fontweight="bold", color="0.35")
+                ax.text(column, row, mark, ha="center", va="center", fontsize=7, fontweight="bold", zorder=5)
     ax.set(xlim=(-0.6, len(lines[0]) - 0.4), ylim=(len(lines) - 0.4, -0.6), aspect="equal", xticks=[], yticks=[])
     ax.spines[:].set_visible(False)
 
@@ -145,7 +151,7 @@ def draw_path(ax: Axes, path: Array, colour: str, style: str, aside: float) -> N
             "",
             shifted[-1],
             xytext=shifted[-2],
-            arrowprops={"arrowstyle": "-|>", "color": colour, "linewidth": 0.8, "shrinkA": 0, "shrinkB": 0},
+            arrowprops={"arrowstyle": "-|>", "color": colour, "linewidth": 0.8, "shrinkA": 0, "shrinkB": 3},
         )
 
 
@@ -178,7 +184,7 @@ def draw_ordinary(ax: Axes, table: pd.DataFrame) -> None:
     counts = sorted(int(n) for n in table["environments"].unique())
     draw_stack(ax, table, "environments", {n: str(n) for n in counts})
     ax.set(xlabel="environments", yticks=[])
-    ax.set_title("no environment shows\nwhat tells deployment", fontsize=7)
+    ax.set_title("flag down, supervisor\nthere: never proved", fontsize=7)
 
 
 def draw_strictness(ax: Axes, table: pd.DataFrame) -> None:
