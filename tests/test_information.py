@@ -187,6 +187,18 @@ def test_powers_of_many_policies_are_those_of_each():
         assert other.interval[0] <= one.bits <= other.interval[1]
 
 
+def test_estimates_of_power_are_not_biased():
+    """Levels are returns of policies: walks must not leave those policies for good."""
+    env = random_environment(5, 5, 3)
+    reward = np.random.default_rng(5).normal(size=(5, 3))
+    best = np.eye(3)[planning.optimal(env, reward).q.argmax(axis=1)]
+    shares = [
+        optimisation_power(env, reward, best, enumerated=0, draws=40, repeats=4, seed=seed).share.value * 3**5
+        for seed in range(30)
+    ]
+    assert abs(np.mean(shares) - 1) < 3 * np.std(shares) / np.sqrt(30)
+
+
 @given(st.integers(0, 10**6), st.floats(0.1, 10), st.floats(-5, 5))
 @settings(max_examples=15)
 def test_power_does_not_change_with_scale_and_constant(seed, scale, constant):

@@ -41,6 +41,9 @@ ENUMERATED = 20_000
 BATCH = 4_000_000
 """Matrix entries that one solve holds at most."""
 
+DRIFT = 1e-11
+"""Share of the values by which updated returns may be off; levels are returns, and who left one may come back."""
+
 SWEEPS = 3
 """Metropolis steps between two levels, for each state in which the choice matters."""
 
@@ -247,6 +250,7 @@ class _Walk:
         initial = table.env.initial[table.states]
         values = np.einsum("nij,nj->ni", inverse, paid)
         returns = values @ initial
+        floor = above - DRIFT * float(np.abs(values).max())
         for _ in range(SWEEPS * free.size):
             place = rng.integers(free.size, size=len(chosen))
             state, action = free[place], rng.integers(actions, size=len(chosen))
@@ -256,7 +260,7 @@ class _Walk:
             column = inverse[each, :, state]
             scale = (more + (row * values).sum(axis=1)) / (1 - (row * column).sum(axis=1))
             changed = returns + (column @ initial) * scale
-            taken = np.flatnonzero((changed >= above) & (action != old))
+            taken = np.flatnonzero((changed >= floor) & (action != old))
             bent = np.einsum("ni,nij->nj", row[taken], inverse[taken])
             bent /= (1 - (row[taken] * column[taken]).sum(axis=1))[:, None]
             inverse[taken] += column[taken][:, :, None] * bent[:, None, :]
