@@ -53,7 +53,7 @@ STATUSES = ("proved", "refuted", "unknown", "vacuous")
 def tasks(settings: Settings) -> list[Task]:
     """Campaigns, properties, environments without the factor, strictness; a task for each objective; and drawings."""
     quick = settings.quick
-    objectives, rounds = (3, 5) if quick else (20, 15)
+    objectives, rounds = (3, 4) if quick else (20, 15)
     sources = ("whole policy", "500 episodes") if quick else measures.SOURCES
     planned: list[Task] = []
     for number in range(objectives):
@@ -65,7 +65,7 @@ def tasks(settings: Settings) -> list[Task]:
                 {"part": "campaign", **shared, "strategy": strategy, "source": source, "rounds": rounds}
                 for strategy, source in ways
             ]
-            counts, fewer = ([1, 4], [0, 4, 28]) if quick else (list(COUNTS), list(ORDINARY))
+            counts, fewer = ([1, 4], [0, 8]) if quick else (list(COUNTS), list(ORDINARY))
             planned += [{"part": "properties", **shared, "true": true, "counts": counts} for true in (True, False)]
             planned.append({"part": "strictness", **shared, "counts": list(STRICT_AFTER)})
             if world in FACTORS:

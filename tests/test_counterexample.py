@@ -131,6 +131,23 @@ def test_what_is_proved_leaves_the_choice_to_elimination():
     np.testing.assert_array_equal(strategy.score(ident, candidates), design.Greedy(100).score(ident, candidates))
 
 
+def test_who_is_indifferent_is_no_guide():
+    """Tea was taken where there is gin: only a tie, to which everything is the same, speaks against never gin."""
+
+    def shop(first, second):
+        there = np.eye(4)[[[first, second], [1, 1], [2, 2], [3, 3]]]
+        return ii.Environment(there, 0.5, [1, 0, 0, 0], states=["shop", "tea", "milk", "gin"])
+
+    family = ii.rewards.LinearRewards(np.repeat(np.eye(4)[:, None, 1:], 2, axis=1))
+    taken = ii.evidence.Policy(np.eye(2)[[0, 0, 0, 0]] * [[1], [0], [0], [0]], shows="some")
+    ident = ii.identify([(shop(1, 3), taken)], family)
+    strategy = design.Counterexample(50, prop=Avoids(["gin"]), deployment=shop(1, 3))
+    certificate = strategy.certificate(ident)
+    assert (certificate.status, certificate.trivial) == ("refuted", True)
+    candidates = [shop(1, 2), shop(2, 3)]
+    np.testing.assert_array_equal(strategy.score(ident, candidates), design.Greedy(50).score(ident, candidates))
+
+
 def test_a_certificate_is_made_once():
     ident = seen((2, None, 3))
     strategy = design.Counterexample(100, prop=NEVER, deployment=star.build(DEPLOYMENT))

@@ -129,8 +129,8 @@ class Counterexample(AnswerStrategy):
         present = [left]
         witness = self._witness(ident)
         if witness is not None:
-            groups += [towards(witness, ident, answers.thetas[left], self.seed), witness[None]]
-            present += [np.ones(len(group), dtype=bool) for group in groups[1:]]
+            groups.append(np.vstack([towards(witness, ident, answers.thetas[left], self.seed), witness]))
+            present.append(np.ones(len(groups[1]), dtype=bool))
         violates = np.concatenate([violating(self.prop, self.deployment, ident.family, group) for group in groups])
         here = np.concatenate(present)
         if not (here & violates).any() or not (here & ~violates).any():
@@ -143,13 +143,17 @@ class Counterexample(AnswerStrategy):
         return parting_scores(labels, here & ~violates, here & violates)
 
     def _witness(self, ident: IdentifiedSet) -> Array | None:
-        """The certificate's, or None where there is no certificate, as where no objective is as strict as it asks."""
+        """The certificate's; None where everything is the same to it, or where there is no certificate.
+
+        There is none where no objective is as strict as certificates ask.
+        """
         try:
-            return self.certificate(ident).witness
+            certificate = self.certificate(ident)
         except ContradictoryEvidence:
             raise
         except ValueError:
             return None
+        return None if certificate.trivial else certificate.witness
 
 
 def towards(witness: Array, ident: IdentifiedSet, thetas: Array, seed: int) -> Array:
