@@ -169,7 +169,8 @@ def test_every_strategy_of_the_library_is_compared():
     theirs = {
         c for c in public if isinstance(c, type) and callable(getattr(c, "score", None)) and c is not design.Strategy
     }
-    assert theirs == compared
+    assert theirs - compared == {design.Counterexample}, "it is after a property, and compared in another study"
+    assert compared <= theirs
 
 
 @pytest.mark.parametrize("name", ["random MDPs", "product family", "conditioning box", "labyrinth"])
