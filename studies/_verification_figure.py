@@ -116,7 +116,7 @@ def draw_strip(strip: Sequence[Axes], rows: pd.DataFrame, world: str) -> None:
             for spine in ax.spines.values():
                 spine.set(visible=True, color=WITNESS, linewidth=1.2)
         elif place == 0:
-            beside = {"xycoords": "axes fraction", "xytext": (0, 4), "textcoords": "offset points"}
+            beside: dict[str, Any] = {"xycoords": "axes fraction", "xytext": (0, 4), "textcoords": "offset points"}
             said = ax.annotate(SAID[world].format(n=len(rows) - 1), (0, 1), fontsize=7, **beside)
             said.set_in_layout(False)
 
