@@ -131,8 +131,9 @@ def implied_leads(seen: Iterable[tuple[Lengths, int]], *, branches: int = 3) -> 
     Notes
     -----
     With ``x = log p / log(1 / g)`` the choice of i from lengths L says ``x_i - x_j > L_i - L_j`` for all open j.  The
-    best bounds that follow are the longest paths (Bellman 1958 on systems of differences), here by Floyd & Warshall.
-    A prize that was never taken may be 0 or less, which is minus infinity and changes no bound.
+    best bounds that follow are the longest paths (difference constraints: Cormen et al. 2009, section 24.4), here by
+    Floyd & Warshall.  A prize that was never taken may be 0 or less, which is minus infinity and changes no
+    bound.
     """
     leads = np.full((branches, branches), -np.inf)
     for lengths, taken in seen:
