@@ -159,12 +159,12 @@ def draw_information(ax: Axes, table: pd.DataFrame, names: Sequence[str]) -> Non
     rows = aligned(ax, len(names))
     here = table[table["layouts"] == worlds.LAYOUTS]
     for column, colour, shift, label, place in (
-        ("cell_bits", figures.COLOURS["sky"], -0.18, "of the cell,\ngiven the layout", 8),
-        ("layout_bits", figures.COLOURS["vermilion"], 0.18, "of the layout,\ngiven the cell", 11),
+        ("cell_bits", figures.COLOURS["sky"], -0.18, "of the cell,\ngiven the layout", 0.57),
+        ("layout_bits", figures.COLOURS["vermilion"], 0.18, "of the layout,\ngiven the cell", 0.79),
     ):
         means = here.groupby("system")[column].mean().loc[list(names)].to_numpy()
         ax.barh(rows + shift, means, height=0.32, color=colour)
-        ax.text(2.7, place, label, ha="right", va="center", fontsize=6, color=colour)
+        ax.text(2.7, place * len(names), label, ha="right", va="center", fontsize=6, color=colour)
     ax.set(xlim=(0, 2.7), xticks=[0, 1, 2])
     ax.set_xlabel("Using what information?\nIn its choices, bits a step", fontsize=7)
 
