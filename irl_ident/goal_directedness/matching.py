@@ -43,6 +43,13 @@ ENOUGH = 1e-15
 RANK = 1e-13
 """Eigenvalues of the scaled Hessian below this share of the largest are directions that change no policy."""
 
+LOST = 1e-6
+"""Where the search would end with features that differ by more than this share of what they add up to, policies are so
+far from choosing otherwise that the Hessian does not tell, and the gradient has to lead back."""
+
+REACH = 10.0
+"""A step that leads back changes log-policies by no more than so many nats, to first order."""
+
 
 @dataclass(frozen=True, eq=False)
 class Point:
@@ -96,21 +103,48 @@ def maximised(terms: Sequence[Term], allowed: Sequence[Mask]) -> Point:
     enough = ENOUGH * max(1.0, sum(term.most for term in terms))
     for _ in range(STEPS):
         gradient, hessian = derivatives(terms, here)
-        step = _newton_step(terms, hessian, gradient)
+        step, rate = _newton_step(terms, hessian, gradient), 1.0
+        if float(gradient @ step) <= enough and _is_lost(terms, gradient):
+            step = _newton_step(terms, hessian, gradient, least=RANK)
+            rate = min(1.0, REACH / _largest(terms, here, allowed, step))
         gain = float(gradient @ step)
         if gain <= enough:
-            last = point(terms, here.theta + step, allowed, here)
-            return last if last.value >= here.value - last.error else here
-        rate = 1.0
+            return _last(terms, here, step, allowed)
         while True:
             trial = point(terms, here.theta + rate * step, allowed, here)
             if trial.value >= here.value + rate * gain / 4:
                 break
             rate /= 2
             if rate * gain <= enough or trial.error >= rate * gain / 4:
-                return trial if trial.value > here.value else here
+                return _last(terms, here, step, allowed) if gain <= trial.error else max(here, trial, key=_value)
         here = trial
     return here
+
+
+def _value(there: Point) -> float:
+    return there.value
+
+
+def _last(terms: Sequence[Term], here: Point, step: Array, allowed: Sequence[Mask]) -> Point:
+    """A Newton step whose gain rounding hides, unless it is one back."""
+    there = point(terms, here.theta + step, allowed, here)
+    return there if there.value >= here.value - there.error else here
+
+
+def _is_lost(terms: Sequence[Term], gradient: Array) -> bool:
+    """Whether features are far from matched."""
+    reached = sum(np.asarray(abs(term.features).T @ term.occupancy.ravel()) for term in terms)
+    return bool((np.abs(gradient) > LOST * np.maximum(reached, float(np.max(reached)) * LOST)).any())
+
+
+def _largest(terms: Sequence[Term], here: Point, allowed: Sequence[Mask], step: Array) -> float:
+    """The largest change of a log-policy along ``step`` where a policy can come to, or tiny."""
+    largest = np.finfo(float).tiny
+    for term, plan, mask in zip(terms, here.plans, allowed, strict=True):
+        system = PolicySystem(chain_of(term.env, plan.policy), method_for(term.env))
+        change = np.abs(_change(term, plan, system) @ step).reshape(mask.shape)
+        largest = max(largest, float(change[mask & term.env.reachable[:, None]].max(initial=0)))
+    return largest
 
 
 def derivatives(terms: Sequence[Term], here: Point) -> tuple[Array, Array]:
@@ -160,13 +194,18 @@ def _change(term: Term, plan: RelativePlan, system: PolicySystem) -> Array:
     return np.asarray(features - term.env.shaping @ system.solve(averaged))
 
 
-def _newton_step(terms: Sequence[Term], hessian: Array, gradient: Array) -> Array:
-    """The step of least norm, after scaling, that ``hessian`` asks for."""
+def _newton_step(terms: Sequence[Term], hessian: Array, gradient: Array, least: float = 0.0) -> Array:
+    """The step of least norm, after scaling, that ``hessian`` asks for.
+
+    Eigenvalues below ``RANK`` are left out or, with ``least``, taken for that share of the largest.
+    """
     diagonal = np.diag(hessian)
     told = diagonal > sum(term.rounding for term in terms)
     scale = np.sqrt(np.where(told, diagonal, 1.0))
     values, vectors = linalg.eigh(hessian * np.outer(told / scale, told / scale))
-    kept = values > RANK * max(float(values[-1]), np.finfo(float).tiny)
-    along = vectors[:, kept]
-    step: Array = (along @ ((along.T @ (told * gradient / scale)) / values[kept])) / scale
+    if values[-1] <= 0:
+        return np.zeros(gradient.size)
+    small = RANK * float(values[-1])
+    inverse = np.where(values > small, 1 / np.maximum(values, small), 1 / (least * values[-1]) if least else 0.0)
+    step: Array = told * (vectors @ (inverse * (vectors.T @ (told * gradient / scale)))) / scale
     return step

@@ -50,6 +50,9 @@ FAR = 40.0
 SHARES = (0.1, 0.3, 1.0)
 """Shares of the way that are tried: the shorter, the less rounding, and often enough."""
 
+ROUNDING = 1e-13
+"""Occupancies match when features and flows differ by no more than this share of what they add up to."""
+
 CLOSE = 1e-6
 """Bounds further apart than this share of the maximum call for a second search."""
 
@@ -213,7 +216,7 @@ def _solved(terms: Sequence[Term]) -> GoalDirectedness:
 def _over(terms: Sequence[Term], held: Support) -> GoalDirectedness:
     best = maximised(terms, held.allowed)
     lower, maximum = _lower(terms, best, held), sum(term.most for term in terms)
-    upper = max(lower, min(_upper(terms, matched(terms, best), held.occupancies), maximum))
+    upper = max(lower, min(_upper(terms, best, held.occupancies), maximum))
     ratios = [
         (term.occupancy * np.where(term.occupancy > 0, plan.log_ratio, 0)).sum(axis=1)
         for term, plan in zip(terms, best.plans, strict=True)
@@ -242,17 +245,36 @@ def _lower(terms: Sequence[Term], best: Point, held: Support) -> float:
     return max(0.0, *(there.value - there.error for there in far))
 
 
-def _upper(terms: Sequence[Term], close: Sequence[Array], inside: Sequence[Array]) -> float:
-    """Information of a policy with the features of the terms: of the policies themselves or, if less, near ``close``.
+def _upper(terms: Sequence[Term], best: Point, inside: Sequence[Array]) -> float:
+    """Information of the policies themselves or, if less, of policies near the best ones with the same features.
 
-    Negative entries of ``close`` are lifted by as much of ``inside`` as it takes, rounding errors set to 0.
+    Occupancies that differ in features or flows by more than rounding prove nothing; what rounding leaves is priced
+    with theta and the values.
     """
     own = sum(information(term.occupancy) for term in terms)
+    found = _lifted(matched(terms, best), inside)
+    if found is None:
+        return own
+    missed = np.sum([t.features.T @ (x - t.occupancy).ravel() for t, x in zip(terms, found, strict=True)], axis=0)
+    largest = np.max([abs(t.features).max(axis=0).todense() for t in terms], axis=0).ravel()
+    weight = sum(float(t.occupancy.sum()) for t in terms)
+    if (np.abs(missed) > ROUNDING * largest * weight).any():
+        return own
+    total = sum(information(x) for x in found) + float(np.abs(missed) @ np.abs(best.theta))
+    for term, x, plan in zip(terms, found, best.plans, strict=True):
+        leak = np.abs(term.env.shaping.T @ x.ravel() - term.env.initial)
+        if leak.max() > ROUNDING * weight:
+            return own
+        total += float(leak @ np.abs(plan.values))
+    return min(own, total)
+
+
+def _lifted(close: Sequence[Array], inside: Sequence[Array]) -> list[Array] | None:
+    """``close`` without negative entries, lifted by as much of ``inside`` as it takes; None where that does not do."""
     share = 0.0
     for near, other in zip(close, inside, strict=True):
         short = near < -8 * np.finfo(float).eps * near.sum()
         if (other[short] <= 0).any():
-            return own
+            return None
         share = max(share, float((-near[short] / (other[short] - near[short])).max(initial=0.0)))
-    mixed = [np.maximum((1 - share) * near + share * other, 0) for near, other in zip(close, inside, strict=True)]
-    return min(own, sum(information(part) for part in mixed))
+    return [np.maximum((1 - share) * near + share * other, 0) for near, other in zip(close, inside, strict=True)]
