@@ -14,10 +14,10 @@ from scipy import optimize, special
 
 import irl_ident as ii
 from irl_ident import planning
-from irl_ident.goal_directedness import meg, meg_family, meg_interval, target_rewards
+from irl_ident.goal_directedness import maximum_entropy, meg, meg_family, meg_interval, target_rewards
 from irl_ident.goal_directedness.matching import derivatives, information, matched, maximised, point
 from irl_ident.goal_directedness.relative import relative_plan
-from irl_ident.goal_directedness.support import support
+from irl_ident.goal_directedness.support import support, unrestricted
 from irl_ident.goal_directedness.terms import family_terms, utility_terms
 from tests.worlds import brute_policy, dense_features, random_environment
 
@@ -144,6 +144,29 @@ def test_the_dual_cone_program_agrees_where_meg_is_a_supremum():
     found = meg_family([(env, policy)], family)
     assert not found.attained
     assert found.nats == pytest.approx(least_information([(env, policy)], [dense_features(env, family)]), abs=2e-7)
+
+
+def test_a_table_on_a_grid_is_scored_as_the_dual_cone_program_does():
+    """A search that steps too far comes to where policies are sure of everything and no curvature leads on."""
+    env = ii.builders.grid("\n".join(["." * 8] * 8), 0.95).environment
+    table = np.eye(4)[np.random.default_rng(0).integers(4, size=64)]
+    family = ii.rewards.StateRewards(64)
+    found = meg_family([(env, table)], family)
+    exact = least_information([(env, table)], [dense_features(env, family)])
+    assert found.nats == pytest.approx(exact, rel=1e-6)
+    assert found.upper - found.lower <= 1e-9 * found.maximum
+
+
+def test_an_unmatched_occupancy_proves_no_upper_bound(monkeypatch):
+    """Even choices carry no information and have other features: what is left is the information of the policy."""
+    env, pi = random_environment(0, 4, 3, 0.9), random_policy(0, 4, 3)
+    terms = family_terms([(env, pi)], ii.rewards.StateRewards(4))
+    everything = unrestricted(terms)
+    here = point(terms, np.zeros(4), everything.allowed)
+    other = plain_occupancy(env, np.full((4, 3), 1 / 3))
+    monkeypatch.setattr(maximum_entropy, "matched", lambda terms, best: [other])
+    own = information(terms[0].occupancy)
+    assert maximum_entropy.upper_bound(terms, here, everything.occupancies) == pytest.approx(own, abs=1e-12)
 
 
 def test_gradient_and_hessian_are_those_of_finite_differences():

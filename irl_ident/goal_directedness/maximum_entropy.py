@@ -216,7 +216,7 @@ def _solved(terms: Sequence[Term]) -> GoalDirectedness:
 def _over(terms: Sequence[Term], held: Support) -> GoalDirectedness:
     best = maximised(terms, held.allowed)
     lower, maximum = _lower(terms, best, held), sum(term.most for term in terms)
-    upper = max(lower, min(_upper(terms, best, held.occupancies), maximum))
+    upper = max(lower, min(upper_bound(terms, best, held.occupancies), maximum))
     ratios = [
         (term.occupancy * np.where(term.occupancy > 0, plan.log_ratio, 0)).sum(axis=1)
         for term, plan in zip(terms, best.plans, strict=True)
@@ -245,7 +245,7 @@ def _lower(terms: Sequence[Term], best: Point, held: Support) -> float:
     return max(0.0, *(there.value - there.error for there in far))
 
 
-def _upper(terms: Sequence[Term], best: Point, inside: Sequence[Array]) -> float:
+def upper_bound(terms: Sequence[Term], best: Point, inside: Sequence[Array]) -> float:
     """Information of the policies themselves or, if less, of policies near the best ones with the same features.
 
     Occupancies that differ in features or flows by more than rounding prove nothing; what rounding leaves is priced
