@@ -139,7 +139,7 @@ def _is_lost(terms: Sequence[Term], gradient: Array) -> bool:
 
 def _largest(terms: Sequence[Term], here: Point, allowed: Sequence[Mask], step: Array) -> float:
     """The largest change of a log-policy along ``step`` where a policy can come to, or tiny."""
-    largest = np.finfo(float).tiny
+    largest = float(np.finfo(float).tiny)
     for term, plan, mask in zip(terms, here.plans, allowed, strict=True):
         system = PolicySystem(chain_of(term.env, plan.policy), method_for(term.env))
         change = np.abs(_change(term, plan, system) @ step).reshape(mask.shape)
