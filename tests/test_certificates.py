@@ -202,7 +202,7 @@ def test_composition():
 
 def test_properties_in_words():
     assert str(certificates.Avoids(2)) == "never visits 2"
-    assert str(certificates.Avoids([1, 2], 0.25)) == "never visits 1, 2, but for a chance of 0.25"
+    assert str(certificates.Avoids([1, 2], 0.25)) == "visits 1, 2 with probability at most 0.25"
     assert str(certificates.Reaches("end")) == "visits end with probability at least 1"
     assert str(certificates.ReturnAtLeast(PENALTY, 2)) == "return under the base objective is at least 2"
     assert str(certificates.BaseOptimal(PENALTY, 0.5)) == "loses at most 0.5 under the base objective"
@@ -306,3 +306,17 @@ def test_agents_to_whom_everything_is_the_same_are_no_members():
     tied = ii.identify([(fork(), Policy(np.full((3, 2), 0.5)))], FAMILY)
     with pytest.raises(ValueError, match=r"not indifferent to everything$"):
         certificates.certify(tied, TRUE["prefers"])
+
+
+def test_states_that_are_named_twice_count_once(ident):
+    found = ii.certify(ident, certificates.Avoids((2, 2)), fork())
+    assert found.document["statement"]["property"]["states"] == [2]
+    assert found.status == "proved"
+
+
+def test_compositions_that_the_checker_would_not_read_are_refused(ident):
+    deep = certificates.Avoids([0])
+    for _ in range(49):
+        deep = ~deep
+    with pytest.raises(ValueError, match=r"^prop: is composed 49 deep, should be at most 48"):
+        ii.certify(ident, deep, fork())

@@ -15,7 +15,7 @@ from irl_ident.certificates import checking
 from irl_ident.certificates.document import FORMAT, VERSION, environments_of, statement
 from irl_ident.certificates.plans import Question
 from irl_ident.certificates.premise import Premise, Tolerances
-from irl_ident.certificates.properties import Property
+from irl_ident.certificates.properties import Property, depth
 from irl_ident.certificates.region import Region
 from irl_ident.certificates.searching import Found, search
 from irl_ident.certificates.witness import is_member, nontrivial, record
@@ -27,6 +27,9 @@ Status = Literal["proved", "refuted", "unknown"]
 
 REGIONS = 2_000
 """So many parts of the identified set are looked at, when nothing else is asked for."""
+
+DEEPEST = 48
+"""Properties that are composed deeper than this the checker would not read."""
 
 DRAWN = 64
 """Members that are drawn where the middle of the set is no certain member."""
@@ -189,6 +192,8 @@ def asked(
         )
     if not isinstance(prop, Property):
         raise ValueError(f"prop: was a {type(prop).__name__}, should be a property from irl_ident.certificates")
+    if depth(prop) > DEEPEST:
+        raise ValueError(f"prop: is composed {depth(prop)} deep, should be at most {DEEPEST}")
     prop.check(ident.family.dim, env)
     if env is not None:
         ident.family.matrix(env)

@@ -72,8 +72,9 @@ def behaviours(
     ValueError, ContradictoryEvidence
         As for :func:`irl_ident.certificates.certify`.
 
-    Examples -------- The animal has chosen *left* over *right*.  Offered three levers, of which the third is new, it
-    may press two of them.
+    Examples
+    --------
+    The animal has chosen *left* over *right*.  Offered three levers, of which the third is new, it may press two.
 
     >>> import irl_ident as ii
     >>> family = ii.rewards.StateRewards(4)

@@ -52,6 +52,11 @@ class Property(ABC):
         """Raise ``ValueError`` unless it is about families of ``dim`` parameters and about ``env``."""
 
 
+def depth(prop: Property) -> int:
+    """How deep a property is composed; 0 where it is not."""
+    return 1 + max((depth(part) for part in prop.parts), default=0) if prop.parts else 0
+
+
 def atoms(prop: Property) -> Iterator[Property]:
     """The statements that a property is composed of, from left to right."""
     if not prop.parts:
@@ -215,8 +220,9 @@ class Avoids(Property):
 
     def __str__(self) -> str:
         places = ", ".join(str(state) for state in self.states)
-        limit = f", but for a chance of {self.probability:g}" if self.probability else ""
-        return f"never visits {places}{limit}"
+        if self.probability == 0:
+            return f"never visits {places}"
+        return f"visits {places} with probability at most {self.probability:g}"
 
 
 @dataclass(frozen=True)
@@ -398,7 +404,7 @@ def _features(thing: Any, family: RewardFamily, env: Environment) -> Array:
 def numbers(states: Sequence[int | str], env: Environment | None) -> list[int]:
     """The numbers of states that are given by number or name."""
     known = _needed(env, "a visit")
-    return [index("states", state, known.states) for state in states]
+    return list(dict.fromkeys(index("states", state, known.states) for state in states))
 
 
 def index(argument: str, given: int | str, names: Sequence[str]) -> int:

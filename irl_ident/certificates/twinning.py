@@ -14,6 +14,9 @@ from irl_ident.environment import Array, Environment
 from irl_ident.identified.advantages import normaliser
 from irl_ident.identified.base import IdentifiedSet
 
+ALIKE = 1e-9
+"""Of pairs whose distances differ by no more, the one to which the difference matters most is chosen."""
+
 
 @dataclass(frozen=True, eq=False)
 class Twins:
@@ -109,10 +112,11 @@ other left (their occupancies differ by 1.000)
     occupancies = np.array([normaliser(env) * planning.occupancy(env, policy).ravel() for policy in left.policies])
     gaps = np.array([0.5 * np.abs(occupancies - own).sum(axis=1) for own in occupancies])
     total = max(1.0, float(occupancies.sum(axis=1).max()))
-    i, j = sorted(np.unravel_index(int(gaps.argmax()), gaps.shape))
-    features = ident.family.matrix(env)
-    returns = (features @ left.objectives[[i, j]].T).T @ occupancies[[i, j]].T
-    regrets = float(returns[0, 0] - returns[0, 1]), float(returns[1, 1] - returns[1, 0])
+    returns = (ident.family.matrix(env) @ left.objectives.T).T @ occupancies.T
+    lost = np.diag(returns)[:, None] - returns
+    matters = np.where(gaps >= gaps.max() - ALIKE, np.minimum(lost, lost.T), -np.inf)
+    i, j = sorted(np.unravel_index(int(matters.argmax()), gaps.shape))
+    regrets = float(lost[i, j]), float(lost[j, i])
     return Twins(
         left.objectives[i],
         left.objectives[j],

@@ -77,11 +77,12 @@ def is_member(premise: Premise, theta: Array) -> bool:
 
 
 def members(premise: Premise, point: Array, middle: Array) -> Iterator[Array]:
-    """Certain members at a point (d,), or near it on the way to the middle."""
+    """Certain members at a point (d,), or near it on the way to the middle; in few digits where these do."""
     for share in INWARD:
         theta = np.clip((1 - share) * point + share * middle, -1, 1)
-        if is_member(premise, theta):
-            yield theta
+        for candidate in (theta.round(6) + 0.0, theta):
+            if is_member(premise, candidate):
+                yield candidate
 
 
 def nontrivial(premise: Premise, environments: Sequence[Environment], theta: Array) -> list[int] | None:
