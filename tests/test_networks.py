@@ -15,8 +15,8 @@ import irl_ident as ii
 from irl_ident.certificates import network_checking, network_wholes
 from irl_ident.certificates.network_bounds import backward, neuron_bounds
 from irl_ident.certificates.networks import (
-    NetworkCertificate,
     InputRegion,
+    NetworkCertificate,
     Rejected,
     ReluNetwork,
     certified_actions,
