@@ -118,9 +118,7 @@ def claims(parts: Mapping[str, pd.DataFrame]) -> list[dict[str, Any]]:
     told: dict[str, Any] = {
         "every certificate is accepted by the checker": np.concatenate([own["accepted"].astype(bool) for own in made]),
         "no property that the agent lacks is proved": lacking["status"] != "proved",
-        "no property that the agent has is refuted by a witness that behaves otherwise than the agent": ordinary[
-            "same"
-        ],
+        "witnesses behave as the agent did in all that was seen (without the factor)": ordinary["same"],
         "proofs are where the closed form has them (star)": (star["status"] == "proved")
         == star["ruled_out"].astype(bool),
         "nothing is proved without the factor, but refuted by a witness": (ordinary["status"] == "refuted")
