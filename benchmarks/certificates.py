@@ -9,11 +9,12 @@ first state.  What is asked:
 *never*    in the first state it never takes the action that is worst under its objective: proved or refuted;
 *avoids*   it ever visits the state that it is least likely to come to with at most 1.05 times its chance, and .02;
 *prefers*  a difference of two rewards is at most its largest value in the set, and a thousandth more: proved;
-*over*     the same, a thousandth less: refuted, if the least gaps that are asked of members leave as much.
+*over*     the same, a thousandth less: refuted, if the least gaps that are asked of members leave as much;
+*loose*    for 10,000 states instead: the difference, at most 2 in any case, is at most 1.99.
 
 ``behaviour``: d features on states from a standard normal, two environments.  ``states``: a reward for every state and
 as many environments as leave it nearly known.  ``environments``: 20 states, four features.  ``linear``: the slippery
-grids of :mod:`benchmarks.support` with a reward on every state, *prefers* alone, without bounds on what is done.
+grids of :mod:`benchmarks.support` with a reward on every state, without what is done.
 Seeds are the numbers of states (of grids, their sides); seconds of processor time, of one run each.
 """
 
@@ -37,6 +38,9 @@ from benchmarks.support import layout
 from irl_ident import builders, certificates, planning
 
 ACTIONS, SUCCESSORS, DISCOUNT, MARGIN, REGIONS = 4, 4, 0.9, 1e-3, 500
+
+SUPPORTED = 5_000
+"""With more parameters the largest value is not found first."""
 
 
 @dataclass(frozen=True, eq=False)
@@ -109,6 +113,9 @@ def visited_chance(env: ii.Environment, actions: Any, target: int) -> float:
 def preferences(case: Case) -> Iterator[tuple[str, certificates.Property]]:
     weights = np.zeros(case.ident.family.dim)
     weights[[0, -1]] = 1, -1
+    if weights.size > SUPPORTED:
+        yield "loose", certificates.Linear(weights, 1.99)
+        return
     largest = case.ident.certified_support(weights).upper
     yield "prefers", certificates.Linear(weights, largest + MARGIN)
     yield "over", certificates.Linear(weights, largest - MARGIN)
