@@ -131,7 +131,8 @@ def certify(
     env : Environment, optional
         Where the agent is to be deployed.  Only linear inequalities on the objective do without.
     ties : float
-        Largest gap ``V*(s) - Q*(s, a)`` of an action that counts as optimal, in units of the largest parameter.
+        Largest gap ``V*(s) - Q*(s, a)`` of an action that counts as optimal, in units of the largest parameter.  Above
+        what rounding makes of ties, about 1e-12: with 0 no objective is certain to behave as was seen.
     strictness : float
         Objectives are spoken of under which what is known to be worse is worse by at least so much, in the same units.
         0 lets in rewards to which everything is the same.
@@ -203,6 +204,8 @@ def asked(
 
 def center(premise: Premise) -> tuple[float, Array]:
     """How much room the premise has, and a point in its middle; or one clear error where it is empty."""
+    if premise.tolerances.strictness == 0 and premise.ident.conflict is not None:
+        raise ContradictoryEvidence(premise.ident.conflict)
     room, middle, claim = Region(premise).middle()
     if claim.bound >= 0:
         return room, middle
@@ -218,18 +221,27 @@ def anchor(premise: Premise, question: Question) -> tuple[Array, dict[str, Any]]
     """A point in the middle of the premise and the record of a certain member, or ``ValueError``."""
     room, middle = center(premise)
     environments = environments_of(question)
-    for theta in candidates(premise, middle, room):
-        place = nontrivial(premise, environments, theta) if is_member(premise, theta) else None
+    for theta in certain(premise, middle, room):
+        place = nontrivial(premise, environments, theta)
         if place is not None:
             return theta, {**record(premise, environments, theta), "nontrivial": place}
-    raise ValueError(
+    raise nobody(premise)
+
+
+def nobody(premise: Premise) -> ValueError:
+    """That no member was found."""
+    return ValueError(
         f"ties, strictness: were {premise.tolerances.ties:g} and {premise.tolerances.strictness:g}: no objective was "
         "found that certainly behaves as was seen up to these, and is not indifferent to everything"
     )
 
 
-def candidates(premise: Premise, middle: Array, room: float) -> Iterator[Array]:
-    """Objectives that may be certain members: the middle, members of the set, and middles of completed premises."""
+def certain(premise: Premise, middle: Array, room: float) -> Iterator[Array]:
+    """Certain members: the middle, members of the set, and middles of completed premises, if they are."""
+    return (theta for theta in _candidates(premise, middle, room) if is_member(premise, theta))
+
+
+def _candidates(premise: Premise, middle: Array, room: float) -> Iterator[Array]:
     yield middle
     hidden = any(block.hidden.size for block in premise.cone.blocks)
     if not hidden and room > 0 and any(marks.any() for marks in premise.worse):

@@ -148,7 +148,7 @@ def avoiding(question: Question, atom: Avoids, may: Mask) -> Answer:
     if upper is not None and _expected(env, upper) <= atom.probability:
         return "holds", {"chance": listed(upper, upper > 0)}
     lower, steps = restricted.lower_chances(env, may, targets)
-    if _expected(env, lower) > atom.probability:
+    if _least_expected(env, lower) > atom.probability:
         return "fails", {"chance": listed(lower, lower > 0), "steps": listed(steps, steps > 0)}
     return None
 

@@ -17,7 +17,7 @@ from __future__ import annotations
 import heapq
 from collections.abc import Callable
 from dataclasses import dataclass
-from itertools import count
+from itertools import count, islice
 from typing import NamedTuple
 
 import numpy as np
@@ -25,13 +25,13 @@ import numpy.typing as npt
 from scipy import sparse
 
 from irl_ident import planning
-from irl_ident.certificates.certifying import asked, center
+from irl_ident.certificates.certifying import asked, center, certain, nobody
 from irl_ident.certificates.plans import Question, narrowed, plan_of, planned
 from irl_ident.certificates.premise import Tolerances
-from irl_ident.certificates.properties import RegretAtMost
+from irl_ident.certificates.properties import Linear, RegretAtMost
 from irl_ident.certificates.region import Region
 from irl_ident.certificates.searching import Node, costliest, opened
-from irl_ident.certificates.witness import members
+from irl_ident.certificates.witness import is_member, members
 from irl_ident.environment import Array, Environment
 from irl_ident.highs import minimise
 from irl_ident.identified.advantages import normaliser
@@ -43,6 +43,9 @@ REGIONS = 500
 
 ROUNDS = 100
 """Most objectives that answer a policy of least regret."""
+
+CLOSELY, BATCHED = 1e-12, 1e-11
+"""Relative error of plans that are made many at a time, and what is taken off their returns for it."""
 
 CLIMBS = 30
 """Most steps from the middle towards an objective with much regret."""
@@ -125,7 +128,8 @@ def worst_case_regret(
     -------
     WorstCase
         In units of the largest parameter: the set is normalised to ``|theta|_inf <= 1``, which for rewards on states or
-        on state-action pairs is ``|R|_inf <= 1``.
+        on state-action pairs is ``|R|_inf <= 1``.  Where states went unobserved, ``upper`` is over a set that may be
+        larger than the identified one, and the bounds need not meet.
 
     Raises
     ------
@@ -148,9 +152,13 @@ def worst_case_regret(
     """
     pi = policy_on(env, policy)
     premise, question = asked(ident, RegretAtMost(pi, 0.0), env, INTERIOR)
-    _, middle = center(premise)
-    root = Node(Region(premise), climbed(question, Region(premise), middle))
-    lower, witness = 0.0, middle
+    room, middle = center(premise)
+    witness = next(certain(premise, middle, room), None)
+    if witness is None:
+        raise nobody(premise)
+    lower = max(0.0, _regret(question, witness))
+    root = Node(Region(premise), [*climbed(question, Region(premise), middle), witness])
+    tried: set[bytes] = set()
     numbers, done = count(), 0
     waiting: list[tuple[float, int, Node]] = [(-np.inf, next(numbers), root)]
     upper, settled = np.inf, -np.inf
@@ -166,13 +174,15 @@ def worst_case_regret(
         if not opened(node):
             continue
         own, cut = _bounded(question, node)
-        for theta in node.points:
-            lost = _regret(question, theta)
-            if lost > lower:
-                for candidate in members(premise, theta, middle):
-                    found = _regret(question, candidate)
-                    lower, witness = max((lower, witness), (found, candidate), key=lambda pair: pair[0])
-                    break
+        fresh = [theta for theta in node.points if theta.tobytes() not in tried]
+        tried.update(theta.tobytes() for theta in fresh)
+        for theta, lost in zip(fresh, _regrets(question, np.array(fresh)) if fresh else (), strict=True):
+            if lost <= lower:
+                continue
+            for candidate in members(premise, theta, middle):
+                found = _regret(question, candidate)
+                lower, witness = max((lower, witness), (found, candidate), key=lambda pair: pair[0])
+                break
         own = min(own, -bound)
         if cut is None or own - lower <= tolerance:
             settled = max(settled, own)
@@ -199,8 +209,11 @@ def climbed(question: Question, region: Region, theta: Array) -> list[Array]:
 
 def _bounded(question: Question, node: Node) -> tuple[float, tuple[Array, float] | None]:
     """An upper bound on the regret over a node's region, and where to cut it."""
-    best = max(node.points, key=lambda theta: _regret(question, theta))
-    plan = planned(question, node.region, best) if node.plan is None else narrowed(node.plan, node.region)
+    if node.plan is None:
+        best = node.points[int(_regrets(question, np.array(node.points)).argmax())]
+        plan = planned(question, node.region, best)
+    else:
+        plan = narrowed(node.plan, node.region)
     node.plan = plan
     other, error = question.policy_maps[0]
     claim, point = node.region.maximum(question.known.initial @ (plan.values - other))
@@ -212,10 +225,16 @@ def _bounded(question: Question, node: Node) -> tuple[float, tuple[Array, float]
 
 def _regret(question: Question, theta: Array) -> float:
     """The regret of the question's policy under ``theta`` (d,), rounded down."""
+    return float(_regrets(question, theta[None])[0])
+
+
+def _regrets(question: Question, thetas: Array) -> Array:
+    """The same for many, (N,)."""
     env, (other, error) = question.known, question.policy_maps[0]
-    plan = planning.optimal(env, question.premise.ident.family.reward(env, theta))
-    lost = env.initial @ (plan.values - other @ theta) - plan.error_bound - error
-    return float(question.normaliser * lost)
+    rewards = (question.features @ thetas.T).T.reshape(-1, env.n_states, env.n_actions)
+    best = planning.optimal_batch(env, rewards, tolerance=CLOSELY).max(axis=2)
+    lost = (best - (other @ thetas.T).T) @ env.initial
+    return np.asarray(question.normaliser * lost - BATCHED * (1 + np.abs(best).max(axis=1)) - error)
 
 
 def minimax_policy(
@@ -266,7 +285,7 @@ def minimax_policy(
     ([[0.333, 0.333, 0.333]], 1.333)
     """
     features = ident.family.matrix(env)
-    thetas = [ident.center(), *ident.farthest_pair()]
+    thetas = _first(ident, env)
     best: Minimax | None = None
     lower = 0.0
     for number in range(rounds):
@@ -285,6 +304,18 @@ def minimax_policy(
         thetas.append(worst.witness)
     assert best is not None
     return Minimax(best.policy, lower, max(best.upper, lower), best.witness, objectives, prior)
+
+
+def _first(ident: IdentifiedSet, env: Environment) -> list[Array]:
+    """Some certain members to begin with, at least one."""
+    premise, _ = asked(ident, Linear(np.zeros(ident.family.dim)), env, INTERIOR)
+    room, middle = center(premise)
+    found = list(islice(certain(premise, middle, room), 1))
+    ends = [theta / max(1.0, float(np.abs(theta).max())) for theta in ident.farthest_pair()]
+    found += [theta for theta in ends if is_member(premise, theta)]
+    if not found:
+        raise nobody(premise)
+    return found
 
 
 def _answered(env: Environment, features: sparse.csr_array, objectives: Array) -> tuple[Array, Array]:

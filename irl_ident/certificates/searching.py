@@ -29,6 +29,9 @@ FURTHER = 20
 NO_GAIN = 1e-12
 """Advantages below this share of the values' size are rounding of 0."""
 
+TIED = 100
+"""So many times the tolerance for ties is what ties can add to a bound that is 0."""
+
 THIN = 1e-7
 """Regions with no more room than this, in units of the strictness, are taken as they are."""
 
@@ -212,7 +215,8 @@ def costliest(question: Question, plan: Plan) -> tuple[Array, float] | None:
     """The advantage that adds most to the excess at the starts, to be cut where it is 0."""
     env = question.known
     gains = np.where(question.states[:, None], np.maximum(plan.largest, 0), 0)
-    gains[gains <= NO_GAIN * (1 + np.abs(plan.values).sum(axis=1).max())] = 0
+    slack = TIED * question.premise.tolerances.ties
+    gains[gains <= slack + NO_GAIN * (1 + np.abs(plan.values).sum(axis=1).max())] = 0
     if not gains.any():
         return None
     weights = visits(env, gains, question.starts.astype(float)) * gains
