@@ -316,7 +316,7 @@ def test_states_that_are_named_twice_count_once(ident):
 
 def test_compositions_that_the_checker_would_not_read_are_refused(ident):
     deep = certificates.Avoids([0])
-    for _ in range(49):
+    for _ in range(50):
         deep = ~deep
-    with pytest.raises(ValueError, match=r"^prop: is composed 49 deep, should be at most 48"):
+    with pytest.raises(ValueError, match=r"^prop: is composed 50 deep, should be at most 49"):
         ii.certify(ident, deep, fork())

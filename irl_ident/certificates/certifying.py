@@ -28,7 +28,7 @@ Status = Literal["proved", "refuted", "unknown"]
 REGIONS = 2_000
 """So many parts of the identified set are looked at, when nothing else is asked for."""
 
-DEEPEST = 48
+DEEPEST = 49
 """Properties that are composed deeper than this the checker would not read."""
 
 DRAWN = 64
