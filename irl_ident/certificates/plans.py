@@ -216,15 +216,11 @@ def _bounded(
     """Bound the advantages at the places asked; from them, the excess."""
     env, claims, largest = question.known, dict(claimed), known.copy()
     points: list[Array] = []
-    answers: dict[bytes, Claim] = {}
     for state, action in (divmod(int(row), env.n_actions) for row in asked):
-        direction = advantages[state, action]
-        key = direction.tobytes()
-        if key not in answers:
-            answers[key], point = region.maximum(direction)
-            points += [] if point is None else [point]
-        claims[state, action] = answers[key]
-        largest[state, action] = answers[key].bound + rounding(values)
+        claim, point = region.maximum(advantages[state, action])
+        points += [] if point is None else [point]
+        claims[state, action] = claim
+        largest[state, action] = claim.bound + rounding(values)
     gains = np.where(question.states[:, None], np.maximum(largest, 0), 0)
     excess = np.zeros(env.n_states)
     if gains.any():

@@ -76,8 +76,18 @@ class Region:
         options = {**OPTIONS, "solver": "simplex" if simplex else "ipm"}
         return minimise(np.zeros(size.size), self.matrix, self.between, (-size, size), options)
 
+    @cached_property
+    def _answers(self) -> dict[bytes, tuple[Claim, Array | None]]:
+        return {}
+
     def maximum(self, direction: Array) -> tuple[Claim, Array | None]:
         """A claim on ``direction`` (d,), and where the solver found it reached (None where it found nothing)."""
+        key = direction.tobytes()
+        if key not in self._answers:
+            self._answers[key] = self._solved(direction)
+        return self._answers[key]
+
+    def _solved(self, direction: Array) -> tuple[Claim, Array | None]:
         if not direction.any():
             return self.premise.trivial(direction, self.cuts), None
         if self.premise.large and not self.cuts:

@@ -3,8 +3,10 @@
 All are found in floating point by policy iteration (Howard 1960; for chances, Baier & Katoen 2008, section 10.6) and
 then moved to the safe side, so far that the inequalities that prove them hold in exact arithmetic too:
 
-*upper chances*   h >= 1 on the targets, h >= P h elsewhere; *lower chances*   h <= 1 on the targets, h <= P h where h >
-0, and T >= 1 + P T there: such states are left almost surely; *values*          L <= r + C L, or U >= r + C U.
+- *upper chances*: h >= 1 on the targets, h >= P h elsewhere;
+- *lower chances*: h <= 1 on the targets, h <= P h where h > 0, and T >= 1 + P T there, so that such states are left
+  almost surely;
+- *values*: L <= r + C L, or U >= r + C U.
 """
 
 from __future__ import annotations

@@ -15,6 +15,7 @@ import numpy as np
 
 from irl_ident import planning
 from irl_ident.certificates.deciding import Answer, decide, truth
+from irl_ident.certificates.document import environments_of
 from irl_ident.certificates.plans import Plan, Question, narrowed, planned
 from irl_ident.certificates.premise import Claim
 from irl_ident.certificates.properties import Linear, RegretAtMost
@@ -109,7 +110,7 @@ class Found:
 
 def search(question: Question, middle: Array, most: int, progress: Callable[[int, int], None] | None = None) -> Found:
     """Decide a property on every region, or find an objective that violates it, in at most ``most`` regions."""
-    environments = [*question.premise.ident.environments, *([] if question.env is None else [question.env])]
+    environments = environments_of(question)
     root = Node(Region(question.premise), [middle])
     waiting, done = [root], 0
     seen: set[bytes] = set()
