@@ -173,3 +173,13 @@ def objectives(rng: np.random.Generator, count: int) -> Array:
     """Objectives (count, 4): keys taken, chests opened and keys in hand in [-1, 1], the largest of them 1 in size."""
     theta = np.column_stack([np.zeros(count), rng.uniform(-1, 1, (count, 3))])
     return np.asarray(theta / np.abs(theta).max(axis=1, keepdims=True))
+
+
+def picture(layout: Layout) -> str:
+    """The map: the start ``S``, keys ``k`` and chests ``C``."""
+    cells = ["."] * layout.side**2
+    cells[layout.start] = "S"
+    for mark, places in (("k", layout.keys), ("C", layout.chests)):
+        for cell in places:
+            cells[cell] = mark
+    return "\n".join("".join(cells[row * layout.side : (row + 1) * layout.side]) for row in range(layout.side))
