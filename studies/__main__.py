@@ -1,4 +1,4 @@
-"""``python -m studies list | run NAME... | all``."""
+"""``python -m studies list | run NAME... | all | report``."""
 
 from __future__ import annotations
 
@@ -11,12 +11,13 @@ import typer
 from rich.console import Console
 from rich.progress import BarColumn, MofNCompleteColumn, Progress, TextColumn, TimeElapsedColumn, TimeRemainingColumn
 
+from studies.report import NoResults, write_report
 from studies.runner import Outcome, TaskFailed, run_study
 from studies.study import DataMissing, Settings, Study, UnknownStudy, discover, load
 
 WRONG_USE = 2
 INTERRUPTED = 130
-EXTRA = ("matplotlib", "pyarrow", "joblib", "threadpoolctl")
+EXTRA = ("matplotlib", "pyarrow", "joblib", "threadpoolctl", "jinja2", "typst")
 
 app = typer.Typer(add_completion=False, no_args_is_help=True, help="Run studies: a question, a table, a figure.")
 
@@ -46,7 +47,8 @@ def run(
     data: Data = None,
 ) -> None:
     """Run the studies named."""
-    _run(names, quick, seed, workers, scheduler, out, data)
+    _, failed = _run(names, quick, seed, workers, scheduler, out, data)
+    raise typer.Exit(int(bool(failed)))
 
 
 @app.command("all")
@@ -58,8 +60,26 @@ def run_all(
     out: Out = Path("results"),
     data: Data = None,
 ) -> None:
-    """Run every study."""
-    _run(list(discover()), quick, seed, workers, scheduler, out, data)
+    """Run every study and put what they found into one report."""
+    absent, failed = _run(list(discover()), quick, seed, workers, scheduler, out, data)
+    _report(out, absent | failed)
+    raise typer.Exit(int(bool(failed)))
+
+
+@app.command()
+def report(out: Out = Path("results")) -> None:
+    """Put the finished studies in a folder into one report, without running any."""
+    _report(out, {name: "not run" for name in discover() if not (out / name / "manifest.json").exists()})
+
+
+def _report(out: Path, absent: dict[str, str]) -> None:
+    try:
+        for file in write_report(out, list(discover()), absent):
+            print(file)
+    except (NoResults, OSError) as error:
+        _fail(str(error), 1)
+    except ImportError as error:
+        _without_extra(error)
 
 
 def _run(
@@ -70,7 +90,8 @@ def _run(
     scheduler: str | None,
     out: Path,
     data: Path | None,
-) -> None:
+) -> tuple[dict[str, str], dict[str, str]]:
+    """Run studies, also after one that failed; which lack their data, which failed, and why."""
     if workers is not None and scheduler is not None:
         _fail("--workers and --scheduler: give one of them", WRONG_USE)
     try:
@@ -80,20 +101,26 @@ def _run(
         _fail(str(error), WRONG_USE)
     except ImportError as error:
         _without_extra(error)
+    absent: dict[str, str] = {}
+    failed: dict[str, str] = {}
     for name, study in studies.items():
         try:
             print(_told(name, _shown(name, study, settings, out, workers or _processors(), scheduler)), flush=True)
         except DataMissing as missing:
-            print(f"{name}: not run, it needs data that are not part of the repository\n  {missing}", flush=True)
-        except TaskFailed as failed:
-            print(failed.text, file=sys.stderr)
-            _fail(f"{failed}\nwhat other tasks finished is kept; the same command goes on from there", 1)
+            absent[name] = f"it needs data that are not part of the repository. {missing}"
+            print(f"{name}: not run, {absent[name]}", flush=True)
+        except TaskFailed as error:
+            print(error.text, file=sys.stderr)
+            failed[name] = f"{error}; what other tasks finished is kept, the same command goes on from there"
         except KeyboardInterrupt:
             _fail(f"{name}: interrupted; finished tasks are kept, the same command goes on from there", INTERRUPTED)
         except ImportError as error:
-            _without_extra(error)
+            failed[name] = _missing(error)
         except OSError as error:
-            _fail(f"{name}: {error}", 1)
+            failed[name] = f"{name}: {error}"
+        if name in failed:
+            print(failed[name], file=sys.stderr)
+    return absent, failed
 
 
 def _shown(name: str, study: Study, settings: Settings, out: Path, workers: int, scheduler: str | None) -> Outcome:
@@ -118,13 +145,17 @@ def _told(name: str, outcome: Outcome) -> str:
     return "\n".join(lines)
 
 
-def _without_extra(error: ImportError) -> NoReturn:
-    """Say how to get what is missing; errors about anything else go on."""
+def _missing(error: ImportError) -> str:
+    """How to get what is missing; errors about anything else go on."""
     if error.name in EXTRA:
-        _fail(f'{error.name} is not installed; the studies need it: pip install "irl-ident[studies]"', 1)
+        return f'{error.name} is not installed; the studies need it: pip install "irl-ident[studies]"'
     if error.name is None:
-        _fail(str(error), 1)
+        return str(error)
     raise error
+
+
+def _without_extra(error: ImportError) -> NoReturn:
+    _fail(_missing(error), 1)
 
 
 def _processors() -> int:

@@ -40,6 +40,7 @@ from irl_ident.design.version_space import (
 )
 from irl_ident.environment import Array
 from studies.study import Settings, Task
+from studies.wording import series
 
 if TYPE_CHECKING:
     import pandas as pd
@@ -263,6 +264,31 @@ def curves(table: pd.DataFrame, world: str) -> dict[str, Any]:
             for strategy, group in means.groupby(level="strategy")
         },
     }
+
+
+def findings(summary: Mapping[str, Any]) -> list[str]:
+    """Experiments against the limits; environments against objectives that are left."""
+    chosen = summary["omnipotent"]
+    fine = [row for row in chosen if row["epsilon"] == min(row["epsilon"] for row in chosen)]
+    few, many = (pick(fine, key=lambda row: row["actions"]) for pick in (min, max))
+    reached = sum(row["experiments"] == row["limit"] for row in chosen)
+    told = [
+        f"An experimenter who may choose any transitions needs {few['experiments']} threshold experiments for "
+        f"{few['states']} states to {few['epsilon']:g} with {few['actions']} actions and {many['experiments']} with "
+        f"{many['actions']}, where the paper's binary search takes {few['paper_count']} in all; that is the "
+        f"information limit in {reached} of {len(chosen)} settings. Finding best and worst state takes at most "
+        f"{max(row['extremes_experiments'] for row in chosen)} more."
+    ]
+    for key, world in (("restricted", "grids with three objects"), ("restricted_box", "conditioning boxes")):
+        own = summary[key]
+        greedy, random, oracle = (own["strategies"][name]["consistent"] for name in ("greedy", "random", "oracle"))
+        left, at_random, best = (series(counts[1:4], ".1f") for counts in (greedy, random, oracle))
+        told.append(
+            f"Among {own['candidates']} {world} and {own['objectives']} objectives ({own['classes']} that any of them "
+            f"tells apart), the greedy experimenter has {left} objectives left after 1 / 2 / 3 environments, one who "
+            f"picks at random {at_random}, one who knows the truth {best} (means of {own['truths']} truths)."
+        )
+    return told
 
 
 def draw(table: pd.DataFrame, summary: Mapping[str, Any]) -> Figure:

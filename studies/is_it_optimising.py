@@ -34,6 +34,7 @@ from studies import _is_it_optimising_figure as drawing
 from studies import _is_it_optimising_scores as scores
 from studies._is_it_optimising_curves import COUNTS, FIRST_TRY, KINDS, areas
 from studies.study import Settings, Task
+from studies.wording import series, unmet
 
 if TYPE_CHECKING:
     import pandas as pd
@@ -208,6 +209,29 @@ def learning(table: pd.DataFrame) -> list[dict[str, Any]]:
             means = {name: float(here[name].mean()) for name in names}
             rows.append({"steps": int(steps), "layouts": int(count), **means})
     return rows
+
+
+def findings(summary: Mapping[str, Any]) -> list[str]:
+    """How well scores tell planners from tables, what one objective explains, and what did not come out."""
+    area = {(row["score"], row["kind"], row["layouts"]): row for row in summary["areas"]}
+    alike = [area["things", "as accurate", count] for count in COUNTS]
+    frozen = [area["things", "frozen", count] for count in COUNTS]
+    share = {(row["system"], row["layouts"]): row["explained"] for row in summary["profile"]}
+    objectives = summary["profile"][0]["objectives"]
+    return [
+        f"Maximum entropy goal-directedness (MEG), one objective shared by {series(COUNTS, 'd')} layouts, tells "
+        "planners from tables that are as accurate with an area under the curve of "
+        f"{series(row['area'] for row in alike)} ({alike[0]['lower']:.2f} to {alike[0]['upper']:.2f} at one layout; "
+        f"{alike[0]['objectives']} objectives), and from their own frozen maps with "
+        f"{series(row['area'] for row in frozen)}: in the layout that a map was copied from nothing can tell it from "
+        "its planner.",
+        f"Over {worlds.LAYOUTS} layouts one objective explains {share['optimal', worlds.LAYOUTS]:.0%} of what is "
+        f"predictable of an optimal agent, {share['deceiver', worlds.LAYOUTS]:.0%} of a deceiver, "
+        f"{share['learner, in each layout', worlds.LAYOUTS]:.0%} of a learner trained in each layout, "
+        f"{share['learner, in the first', worlds.LAYOUTS]:.0%} of one trained in the first alone and "
+        f"{share['frozen map', worlds.LAYOUTS]:.0%} of a frozen map (means of {objectives} objectives).",
+        *unmet(summary["claims"]),
+    ]
 
 
 def draw(table: pd.DataFrame, summary: Mapping[str, Any]) -> Figure:

@@ -14,7 +14,7 @@ from typing import TYPE_CHECKING, Any, cast
 
 import irl_ident
 from studies.files import digest, file_digest
-from studies.study import Settings, Study, Task
+from studies.study import Settings, Study, Task, question
 
 if TYPE_CHECKING:
     from studies.runner import Outcome
@@ -32,6 +32,9 @@ PACKAGES = (
     "stable-baselines3",
 )
 
+DRAWING = ("draw", "findings", "summarise")
+"""Functions whose names begin so have no say in the rows of a task."""
+
 LISTED = 40
 """A parameter that takes more values than this over the tasks is counted, not listed."""
 
@@ -39,8 +42,8 @@ LISTED = 40
 def code_digest(study: Study) -> str:
     """SHA-256 of all that a task's rows hang on: library, worlds, study, and the versions of what does the arithmetic.
 
-    Of the study (and of ``studies/_*.py``, where studies keep what they share) functions named ``draw...`` and
-    ``summarise...`` don't count, so a figure can be worked on without running the tasks again.
+    Of the study (and of ``studies/_*.py``, where studies keep what they share) functions named ``draw...``,
+    ``summarise...`` and ``findings...`` don't count, so a figure can be worked on without running the tasks again.
     """
     here = Path(__file__).resolve().parent
     library = Path(irl_ident.__file__).resolve().parent
@@ -57,12 +60,12 @@ def _shared(folder: Path) -> list[Path]:
 
 def _without_drawing(file: Path) -> str:
     tree = ast.parse(file.read_text(encoding="utf-8"))
-    kept = [node for node in tree.body if not getattr(node, "name", "").lstrip("_").startswith(("draw", "summarise"))]
+    kept = [node for node in tree.body if not getattr(node, "name", "").lstrip("_").startswith(DRAWING)]
     return ast.dump(ast.Module(kept, []))
 
 
 def manifest(
-    name: str,
+    study: Study,
     settings: Settings,
     tasks: Sequence[Task],
     code: str,
@@ -71,7 +74,8 @@ def manifest(
 ) -> dict[str, Any]:
     """What ``manifest.json`` holds."""
     return {
-        "study": name,
+        "study": outcome.folder.name,
+        "question": question(study.__doc__),
         "quick": settings.quick,
         "seed": settings.seed,
         "parameters": parameters(tasks),

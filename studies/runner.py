@@ -1,10 +1,10 @@
 """Run a study: its tasks in parallel, its rows in order, its files whole.
 
-A run is ``tasks -> rows of each -> table -> summary -> figure``.  Tasks know nothing of each other and bring their own
-seeds, their rows are put in the order of the tasks, and linear algebra is held to one thread, so the table has the same
-bytes for any number of workers.  The rows of a finished task are kept in ``parts/`` under the digest of the task, in a
-folder named for everything else that they depend on (settings, source code, versions of NumPy and SciPy): a run that
-was stopped goes on where it stopped, and rows of other code or other data are never mixed in.
+A run is ``tasks -> rows of each -> table -> summary -> findings and figure``.  Tasks know nothing of each other and
+bring their own seeds, their rows are put in the order of the tasks, and linear algebra is held to one thread, so the
+table has the same bytes for any number of workers.  The rows of a finished task are kept in ``parts/`` under the digest
+of the task, in a folder named for everything else that they depend on (settings, source code, versions of NumPy and
+SciPy): a run that was stopped goes on where it stopped, and rows of other code or other data are never mixed in.
 """
 
 from __future__ import annotations
@@ -128,7 +128,7 @@ def run_study(
     table = pd.concat(filled, ignore_index=True)
     _write(study, table, folder)
     outcome = Outcome(folder, len(tasks), len(tasks) - len(todo), len(table), time.perf_counter() - started)
-    write_json(folder / "manifest.json", manifest(name, settings, tasks, code, outcome, [m for _, m in each]))
+    write_json(folder / "manifest.json", manifest(study, settings, tasks, code, outcome, [m for _, m in each]))
     for other in (folder / "parts").iterdir():
         if not other.name.startswith(code[:16]):
             shutil.rmtree(other, ignore_errors=True)
@@ -141,8 +141,11 @@ def _write(study: Study, table: pd.DataFrame, folder: Path) -> None:
 
     (folder / "manifest.json").unlink(missing_ok=True)
     summary = plain(study.summarise(table))
+    told = study.findings(summary)
+    if not told or not all(isinstance(sentence, str) and sentence.strip() for sentence in told):
+        raise ValueError(f"findings: were {told!r}, should be sentences")
     write_table(folder / "data.parquet", table)
-    write_json(folder / "summary.json", summary)
+    write_json(folder / "summary.json", summary | {"findings": told})
     with figures.style():
         figures.save(study.draw(table, summary), folder)
 

@@ -19,7 +19,7 @@ if TYPE_CHECKING:
 Task = dict[str, Any]
 """A unit of work: plain values (None, bool, int, float, str, lists and dictionaries of them) and paths."""
 
-PARTS = ("tasks", "run", "summarise", "draw")
+PARTS = ("tasks", "run", "summarise", "findings", "draw")
 """The functions that make a module a study."""
 
 HERE = Path(__file__).resolve().parent
@@ -76,9 +76,10 @@ class Settings:
 
 
 class Study(Protocol):
-    """A module with the four functions; see :mod:`studies`."""
+    """A module with the five functions; see :mod:`studies`."""
 
     __name__: str
+    __doc__: str | None
 
     def tasks(self, settings: Settings) -> list[Task]:
         """Independent units of work."""
@@ -92,6 +93,10 @@ class Study(Protocol):
         """The headline figures."""
         ...
 
+    def findings(self, summary: Mapping[str, Any]) -> list[str]:
+        """What was found, in sentences."""
+        ...
+
     def draw(self, table: pd.DataFrame, summary: Mapping[str, Any]) -> Figure:
         """The figure."""
         ...
@@ -103,9 +108,13 @@ def discover(folder: Path = HERE) -> dict[str, str]:
     for file in sorted(folder.glob("[!_]*.py")):
         tree = ast.parse(file.read_text(encoding="utf-8"))
         if set(PARTS) <= _names(tree):
-            paragraph = (ast.get_docstring(tree) or "").split("\n\n")[0]
-            found[file.stem] = " ".join(paragraph.split())
+            found[file.stem] = question(ast.get_docstring(tree))
     return found
+
+
+def question(docstring: str | None) -> str:
+    """The first paragraph of a study's docstring, on one line."""
+    return " ".join((docstring or "").strip().split("\n\n")[0].split())
 
 
 def load(name: str) -> Study:

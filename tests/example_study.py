@@ -52,6 +52,11 @@ def summarise(table):
     return {"final_place": {str(drift): np.float64(group["place"].mean()) for drift, group in last.groupby("drift")}}
 
 
+def findings(summary):
+    """Where the walks end, in words."""
+    return [f"Walks that drift by {drift} end at {place:.2f}." for drift, place in summary["final_place"].items()]
+
+
 def draw(table, summary):
     """Mean place against steps."""
     from irl_ident import figures

@@ -202,7 +202,7 @@ def test_the_digest_of_code_overlooks_the_drawing_only(tmp_path, monkeypatch):
     other = tmp_path / "other.py"
     monkeypatch.setattr("studies.manifest.inspect.getfile", lambda study: other)
     digests = []
-    for old, new in [("", ""), ('xlabel="step"', 'xlabel="t"'), ("# none", "# some"), ("STEPS = 25", "STEPS = 26")]:
+    for old, new in [("", ""), ('xlabel="step"', 'xlabel="t"'), ("drift by", "go"), ("STEPS = 25", "STEPS = 26")]:
         other.write_text(source.replace(old, new) if old else source)
         digests.append(code_digest(example_study))
     assert digests[0] == digests[1] == digests[2]
@@ -276,6 +276,8 @@ def test_a_file_is_replaced_whole_or_not_at_all(tmp_path):
         ({"tasks": lambda settings: [{"a": object()}]}, r"task\['a'\]|task: is"),
         ({"run": lambda task: []}, "no task gave a row"),
         ({"summarise": lambda table: {"gap": float("inf")}}, r"summary\['gap'\]: is inf"),
+        ({"findings": lambda summary: []}, r"findings: were \[\], should be sentences"),
+        ({"findings": lambda summary: [3.0]}, r"findings: were \[3.0\], should be sentences"),
     ],
 )
 def test_a_study_that_breaks_its_promises_is_refused(tmp_path, monkeypatch, changed, message):
@@ -286,7 +288,7 @@ def test_a_study_that_breaks_its_promises_is_refused(tmp_path, monkeypatch, chan
 
 
 def test_studies_are_found_without_being_imported(tmp_path):
-    functions = "\n".join(f"def {name}(): ..." for name in ("tasks", "run", "summarise", "draw"))
+    functions = "\n".join(f"def {name}(): ..." for name in ("tasks", "run", "summarise", "findings", "draw"))
     (tmp_path / "good.py").write_text(f'"""What is\nthe answer?\n\nMore."""\nraise SystemExit\n{functions}\n')
     (tmp_path / "helper.py").write_text('"""Not a study."""\ndef run(): ...\n')
     (tmp_path / "_shared.py").write_text(functions)

@@ -1,0 +1,189 @@
+"""One report of all studies that a folder of results holds: a page of HTML and a PDF, each complete in one file.
+
+A report says nothing that is not in the files of the studies: the question and what produced the figure come from
+``manifest.json``, what was found from ``summary.json``, where the study has put it in plain words.  So it can be made
+again, without running anything, wherever the files are.
+"""
+
+from __future__ import annotations
+
+import base64
+import json
+import shutil
+from collections.abc import Mapping, Sequence
+from dataclasses import asdict, dataclass
+from functools import cached_property
+from pathlib import Path
+from tempfile import TemporaryDirectory
+from typing import Any
+
+from studies.files import write_atomically
+
+TEMPLATES = Path(__file__).resolve().parent / "templates"
+NAMES = ("report.html", "report.pdf")
+
+
+class NoResults(ValueError):
+    """Raised for a folder without a finished study."""
+
+
+@dataclass(frozen=True)
+class Chapter:
+    """What a report says of one study.
+
+    Attributes
+    ----------
+    name, question : str
+    findings : tuple of str
+        Sentences.
+    claims : tuple of mapping
+        What was expected, with ``claim``, in how many cases it ``held``, ``of`` how many; empty where a study has none.
+    seed : int
+    quick : bool
+        Whether this is the quick form of the study.
+    tasks, rows : int
+        Independent units of work, and rows of the table that they gave.
+    seconds, task_seconds : float
+        From start to end of the run, and the sum over tasks, whichever process did them.
+    versions : mapping of str to str
+    commit : str
+        Of the code; empty where that is not known.
+    folder : Path
+        Where the study's files are.
+    """
+
+    name: str
+    question: str
+    findings: tuple[str, ...]
+    claims: tuple[Mapping[str, Any], ...]
+    seed: int
+    quick: bool
+    tasks: int
+    rows: int
+    seconds: float
+    task_seconds: float
+    versions: Mapping[str, str]
+    commit: str
+    folder: Path
+
+    @cached_property
+    def provenance(self) -> str:
+        """Form, seed, n and time in one sentence."""
+        form = "Quick form" if self.quick else "Full run"
+        work = f"{self.tasks:,} independent tasks gave {self.rows:,} rows in {lasting(self.task_seconds)} of work"
+        return f"{form}, seed {self.seed}; {work}, {lasting(self.seconds)} from start to end."
+
+    @cached_property
+    def picture(self) -> str:
+        """The figure as a data URI."""
+        return f"data:image/png;base64,{base64.b64encode((self.folder / 'figure.png').read_bytes()).decode()}"
+
+
+def lasting(seconds: float) -> str:
+    """A duration in words: ``4.2 s``, ``3 min 20 s``, ``2 h 5 min``.
+
+    >>> lasting(4.21), lasting(200), lasting(7500)
+    ('4.2 s', '3 min 20 s', '2 h 5 min')
+    """
+    if seconds < 60:
+        return f"{seconds:.1f} s"
+    minutes, rest = divmod(round(seconds), 60)
+    if minutes < 60:
+        return f"{minutes} min {rest} s"
+    return f"{minutes // 60} h {minutes % 60} min"
+
+
+def read_chapters(out: Path, order: Sequence[str] = ()) -> list[Chapter]:
+    """The finished studies in a folder of results.
+
+    Parameters
+    ----------
+    out : Path
+    order : sequence of str
+        Names that come first, in this order; others follow by name.
+
+    Raises
+    ------
+    NoResults
+        When there is none.
+    """
+    found = {file.parent.name: file.parent for file in sorted(out.glob("*/manifest.json"))}
+    names = [name for name in order if name in found] + [name for name in found if name not in order]
+    if not names:
+        raise NoResults(f"{out}: holds no finished study; run some with --out {out}")
+    return [_chapter(found[name]) for name in names]
+
+
+def _chapter(folder: Path) -> Chapter:
+    told = json.loads((folder / "manifest.json").read_text(encoding="utf-8"))
+    summary = json.loads((folder / "summary.json").read_text(encoding="utf-8"))
+    return Chapter(
+        name=told["study"],
+        question=told["question"],
+        findings=tuple(summary["findings"]),
+        claims=tuple(summary.get("claims", ())),
+        seed=told["seed"],
+        quick=told["quick"],
+        tasks=told["counts"]["tasks"],
+        rows=told["counts"]["rows"],
+        seconds=told["time"]["seconds"],
+        task_seconds=told["time"]["task_seconds"],
+        versions=told["versions"],
+        commit=told["code"].get("commit", ""),
+        folder=folder,
+    )
+
+
+def write_report(out: Path, order: Sequence[str] = (), absent: Mapping[str, str] | None = None) -> tuple[Path, Path]:
+    """Write ``report.html`` and ``report.pdf`` into a folder of results.
+
+    Parameters
+    ----------
+    out : Path
+    order : sequence of str
+        See :func:`read_chapters`.
+    absent : mapping of str to str, optional
+        Studies that should be in it and are not, and why.
+
+    Returns
+    -------
+    tuple of Path
+        Both files, each whole or not there.
+
+    Raises
+    ------
+    NoResults
+        When no study has finished.
+    """
+    chapters, reasons = read_chapters(out, order), dict(absent or {})
+    page, print_ = (out / name for name in NAMES)
+    html = as_html(chapters, reasons)
+    write_atomically(page, lambda file: file.write_text(html, encoding="utf-8"))
+    pdf = as_pdf(chapters, reasons)
+    write_atomically(print_, lambda file: file.write_bytes(pdf))
+    return page, print_
+
+
+def as_html(chapters: Sequence[Chapter], absent: Mapping[str, str]) -> str:
+    """The report as one page that needs no other file."""
+    import jinja2
+
+    made = jinja2.Environment(
+        loader=jinja2.FileSystemLoader(TEMPLATES), autoescape=True, undefined=jinja2.StrictUndefined, trim_blocks=True
+    )
+    return made.get_template("report.html.jinja").render(chapters=chapters, absent=absent)
+
+
+def as_pdf(chapters: Sequence[Chapter], absent: Mapping[str, str]) -> bytes:
+    """The report for print; figures stay vectors."""
+    import typst
+
+    plain = [asdict(chapter) | {"provenance": chapter.provenance, "folder": chapter.name} for chapter in chapters]
+    with TemporaryDirectory() as name:
+        folder = Path(name)
+        shutil.copy(TEMPLATES / "report.typ", folder)
+        for chapter in chapters:
+            shutil.copyfile(chapter.folder / "figure.pdf", folder / f"{chapter.name}.pdf")
+        (folder / "report.json").write_text(json.dumps({"chapters": plain, "absent": absent}), encoding="utf-8")
+        made: bytes = typst.compile(folder / "report.typ", root=folder, format="pdf", timestamp=0)
+    return made
