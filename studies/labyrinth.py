@@ -37,12 +37,13 @@ from irl_ident.environment import Array
 from irl_ident.identified.soft_likelihood import fisher_information, maximum_likelihood
 from studies import _labyrinth as mouse
 from studies._labyrinth_figure import draw
+from studies._labyrinth_findings import findings
 from studies.study import DataMissing, Settings, Task
 
 if TYPE_CHECKING:
     import pandas as pd
 
-__all__ = ["draw", "run", "summarise", "tasks"]
+__all__ = ["draw", "findings", "run", "summarise", "tasks"]
 
 WHERE = (
     "labyrinth needs --data DIR with DIR/labyrinth/mice.npz: arrays states (N, H), actions (N, H) and next_state "

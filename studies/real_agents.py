@@ -37,6 +37,7 @@ from environments.toy_text import Lake
 from irl_ident import planning
 from irl_ident.environment import Array
 from studies._real_agents_figure import AGENTS, STRATEGIES, compose
+from studies._real_agents_findings import findings
 from studies.study import Settings, Task
 
 if TYPE_CHECKING:
@@ -44,6 +45,8 @@ if TYPE_CHECKING:
     from matplotlib.figure import Figure
 
     from irl_ident.identified import IdentifiedSet
+
+__all__ = ["draw", "findings", "run", "summarise", "tasks"]
 
 DISCOUNT = 0.95
 MEMBERS = 100

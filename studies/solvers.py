@@ -43,6 +43,7 @@ from irl_ident.solvers import BoltzmannML, Estimate, MaxEnt, Solver
 from studies._solvers_figure import REFERENCE, compose
 from studies._solvers_worlds import AGENTS, STEPS, WORLDS, World, library, misspecified
 from studies.study import Settings, Task
+from studies.wording import series
 
 if TYPE_CHECKING:
     import pandas as pd
@@ -249,6 +250,25 @@ def summarise(table: pd.DataFrame) -> dict[str, Any]:
 def _plain(value: Any) -> float | None:
     """A number that JSON has: None for NaN."""
     return None if np.isnan(value) else round(float(value), 4)
+
+
+def findings(summary: Mapping[str, Any]) -> list[str]:
+    """The nearest method for each kind of agent, what more environments change, and the price of transfer."""
+    named = []
+    for agent, methods in summary["nearest_by_agent"].items():
+        method, row = next(iter(methods.items()))
+        named.append(f"{agent} agents {method} (STARC {row['starc_new']:.2f}, regret {row['regret_new']:.3f})")
+    sizes = summary["environments_of_training"]
+    first, last = (summary["all_methods"][f"{float(size)} environments"] for size in (sizes[0], sizes[-1]))
+    return [
+        f"Nearest to the mesa-objective in {summary['new_environments']} new environments after {sizes[-1]} of "
+        f"training: for {'; for '.join(named)}; STARC distances lie in [0, 2], means of {summary['replicates']} "
+        "replicates.",
+        f"Over all methods, with {sizes[0]} and with {sizes[-1]} environments of training, the distance is "
+        f"{series([first['starc_new'], last['starc_new']])}, regret in new environments "
+        f"{series([first['regret_new'], last['regret_new']], '.3f')}, and regret in those of training "
+        f"{series([first['regret_training'], last['regret_training']], '.3f')}.",
+    ]
 
 
 def draw(table: pd.DataFrame, summary: Mapping[str, Any]) -> Figure:

@@ -380,6 +380,33 @@ def sampled(rows: pd.DataFrame) -> dict[str, Any]:
     return found
 
 
+def findings(summary: Mapping[str, Any]) -> list[str]:
+    """The best strategy of each world beside random choice and the oracle, and the aims that were missed."""
+    told = []
+    for name, own in summary["worlds"].items():
+        mean = {strategy: row["environments, all"] for strategy, row in own["strategies"].items()}
+        best = min((strategy for strategy in mean if strategy not in ("oracle", "random")), key=lambda s: mean[s])
+        told.append(f"{name} {best} {mean[best]:.2f}, random {mean['random']:.2f}, oracle {mean['oracle']:.2f}")
+    campaigns = min(own["campaigns_a_strategy"] for own in summary["worlds"].values())
+    covered = {part: own["the truth was left"] for part, own in summary["agents that err"].items()}
+    sentences = [
+        f"Mean environments until all that can be told is told ({campaigns} campaigns for each strategy and world; the "
+        f"oracle knows the truth): {'; '.join(told)}.",
+    ]
+    for aim, row in summary["aims"].items():
+        name, _, reference = aim.partition(": over the ")
+        other = "random choice" if reference == "random's" else "the oracle"
+        sentences.append(
+            f"In the {name} the best strategy ({row['best strategy']}) takes {row['ratio']:.2f} times as many "
+            f"environments as {other}; averaged over the whole pool no plan can take less than "
+            f"{row['ratio of any plan, at least']:.2f} times."
+        )
+    if covered:
+        shares = " and ".join(f"{share:.0%} of updates about {part} agents" for part, share in covered.items())
+        sentences.append(f"The truth is still among the objectives that are left in {shares}.")
+    return sentences
+
+
 def draw(table: pd.DataFrame, summary: Mapping[str, Any]) -> Figure:
     """The figure."""
     return compose(table, summary)

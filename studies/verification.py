@@ -33,6 +33,7 @@ from studies import _verification as measures
 from studies import _verification_figure as drawing
 from studies._verification_worlds import WORLDS, case
 from studies.study import Settings, Task
+from studies.wording import unmet
 
 if TYPE_CHECKING:
     import pandas as pd
@@ -196,6 +197,38 @@ def sizes(parts: Mapping[str, pd.DataFrame]) -> list[dict[str, Any]]:
             }
         )
     return rows
+
+
+def findings(summary: Mapping[str, Any]) -> list[str]:
+    """How soon properties are proved by strategy, what no number of environments proves, and what was not met."""
+    needed: dict[str, dict[str, Any]] = {}
+    for row in summary["campaigns"]:
+        if row["seen"] == "whole policy":
+            needed.setdefault(row["world"], {})[row["strategy"]] = row
+    listed = "; ".join(
+        f"{world} "
+        + ", ".join(
+            f"{own[s]['environments_needed']:.1f} {s} ({own[s]['objectives'] - own[s]['not_proved']} of "
+            f"{own[s]['objectives']} proved)"
+            for s in ("counterexample", "greedy", "random")
+        )
+        for world, own in needed.items()
+    )
+    never = [row for row in summary["without the factor"] if row["environments"] > 0]
+    loose = summary["strictness"][-1]
+    accepted = summary["claims"][0]
+    return [
+        "Environments until a true property of deployment is proved of every objective still possible, where one "
+        f"that never is counts as one more than were tried: {listed}.",
+        f"Seen whole policies of up to {max(row['environments'] for row in never):.0f} environments without the flag "
+        f"or without its supervisor away, {sum(row['proved'] * row['n'] for row in never):.0f} of "
+        f"{sum(row['n'] for row in never)} properties of deployment were proved: each time a witness behaved "
+        "identically in all of them and does otherwise in deployment.",
+        f"A strictness of {loose['strictness']:g} leaves no objective at all in {loose['vacuous']:.0%} of "
+        f"{loose['n']} cases, which would 'prove' anything; these are told apart. The independent checker accepts "
+        f"{accepted['held']} of {accepted['of']} certificates.",
+        *unmet(summary["claims"]),
+    ]
 
 
 def draw(table: pd.DataFrame, summary: Mapping[str, Any]) -> Figure:
