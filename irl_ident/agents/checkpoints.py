@@ -1,0 +1,123 @@
+"""Files of recurrent learners: NumPy's npz, with plain arrays of single precision and one text of metadata.
+
+An entry for each array of :class:`irl_ident.agents.recurrent.Weights`, ``curve`` (the mean return at each iteration of
+training), and ``metadata``: JSON with ``format`` (1), ``encoding``, ``units`` and ``training``.  Nothing is unpickled.
+"""
+
+from __future__ import annotations
+
+import json
+import zipfile
+from dataclasses import asdict
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+
+from irl_ident.agents.recurrent import Encoding, RecurrentLearner, Weights, shapes
+
+FORMAT = 1
+
+
+class CheckpointError(ValueError):
+    """Raised for a file that does not hold a recurrent learner; the message says which file and what is wrong."""
+
+
+def save_learner(learner: RecurrentLearner, path: str | Path) -> None:
+    """Write a recurrent learner.
+
+    Parameters
+    ----------
+    learner : RecurrentLearner
+        Its ``training`` has to be writable as JSON.
+    path : str or Path
+        Ends in ``.npz``.
+
+    Raises
+    ------
+    ValueError
+        For another ending.
+    """
+    if Path(path).suffix != ".npz":
+        raise ValueError(f"path: was {str(path)!r}, should end in .npz")
+    metadata = {
+        "format": FORMAT,
+        "encoding": asdict(learner.encoding),
+        "units": learner.weights.units,
+        "training": dict(learner.training),
+    }
+    arrays = {name: getattr(learner.weights, name) for name in shapes(learner.encoding, learner.weights.units)}
+    np.savez_compressed(
+        path,
+        metadata=np.array(json.dumps(metadata, sort_keys=True)),
+        curve=learner.curve.astype(np.float32),
+        **arrays,
+    )
+
+
+def load_learner(path: str | Path) -> RecurrentLearner:
+    """Read a recurrent learner.
+
+    Parameters
+    ----------
+    path : str or Path
+        Written by :func:`save_learner`.
+
+    Returns
+    -------
+    RecurrentLearner
+
+    Raises
+    ------
+    CheckpointError
+        When the file cannot be read, an entry is missing or not foreseen, or an array has another shape or type than
+        the metadata imply, or an entry that is not finite.
+    OSError
+        When the file cannot be opened.
+    """
+    entries = _entries(path)
+    metadata = _metadata(path, entries)
+    encoding, units = _architecture(path, metadata)
+    expected = shapes(encoding, units)
+    if set(entries) != {"metadata", "curve", *expected}:
+        odd = sorted(set(entries) ^ {"metadata", "curve", *expected})
+        raise CheckpointError(f"{path}: these entries are missing or not foreseen: {', '.join(odd)}")
+    if entries["curve"].ndim != 1:
+        raise CheckpointError(f"{path}: curve has shape {entries['curve'].shape}, should be (iterations,)")
+    for name, shape in {**expected, "curve": entries["curve"].shape}.items():
+        array = entries[name]
+        if array.dtype != np.float32 or array.shape != shape or not np.isfinite(array).all():
+            raise CheckpointError(
+                f"{path}: {name} is {array.dtype} of shape {array.shape}, should be finite float32 of shape {shape}"
+            )
+    weights = Weights(**{name: entries[name] for name in expected})
+    return RecurrentLearner(encoding, weights, metadata["training"], entries["curve"].astype(float))
+
+
+def _entries(path: str | Path) -> dict[str, Any]:
+    try:
+        with np.load(path, allow_pickle=False) as archive:
+            return {name: archive[name] for name in archive.files}
+    except (ValueError, EOFError, AttributeError, TypeError, zipfile.BadZipFile) as error:
+        raise CheckpointError(f"{path}: is not an npz file of plain arrays ({error})") from error
+
+
+def _metadata(path: str | Path, entries: dict[str, Any]) -> dict[str, Any]:
+    try:
+        metadata = json.loads(str(entries["metadata"]))
+        known = metadata["format"] == FORMAT and isinstance(metadata["training"], dict)
+    except (KeyError, TypeError, ValueError) as error:
+        raise CheckpointError(f"{path}: metadata should be JSON with format, encoding, units and training") from error
+    if not known:
+        raise CheckpointError(f"{path}: format is {metadata['format']!r}, should be {FORMAT}, with training an object")
+    return dict(metadata)
+
+
+def _architecture(path: str | Path, metadata: dict[str, Any]) -> tuple[Encoding, int]:
+    try:
+        encoding, units = Encoding(**metadata["encoding"]), metadata["units"]
+    except (KeyError, TypeError, ValueError) as error:
+        raise CheckpointError(f"{path}: encoding is {metadata.get('encoding')!r}, which is none ({error})") from error
+    if not isinstance(units, int) or units < 1:
+        raise CheckpointError(f"{path}: units is {units!r}, should be a whole number of at least 1")
+    return encoding, units
