@@ -99,6 +99,12 @@ def acted(
     return dusty, bag
 
 
+def believed(env: ii.Environment) -> ii.Environment:
+    """What a robot thinks of a world without lid and plant that believes that what it sweeps up is destroyed."""
+    redust = float(env.dense()[0, IDLE, FULL + 1])
+    return build(redust=redust, discount=env.discount, destroys=True)
+
+
 def _filled(bag: int, units: int) -> int:
     return bag + units if bag + units <= FULL else bag + units - FULL
 
