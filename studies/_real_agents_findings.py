@@ -25,7 +25,7 @@ def findings(summary: Mapping[str, Any]) -> list[str]:
         greedy = own["strategies"].get("greedy") or next(iter(own["strategies"].values()))
         low, high = ([np.nan if v is None else v for v in greedy[key]] for key in ("gap_low", "gap_high"))
         told.append(
-            f"{name} ({own['agents']} agents): after {series(greedy['maps'], 'd')} further maps chosen greedily, "
+            f"{name} ({own['agents']} agent{'s' * (own['agents'] != 1)}): after {series(greedy['maps'], 'd')} further maps chosen greedily, "
             f"agents that would plan for an objective that is left lose between {_shares(low)} (least) and "
             f"{_shares(high)} (most) of the base return on maps with the goal moved."
         )
