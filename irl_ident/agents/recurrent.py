@@ -19,7 +19,7 @@ from typing import Any
 
 import numpy as np
 import numpy.typing as npt
-from scipy.special import expit, softmax
+from scipy.special import softmax
 
 from irl_ident.agents.learners import Histories, Learner, Outcomes
 from irl_ident.environment import Array
@@ -134,13 +134,18 @@ class Weights:
         """Activations (N, G) after a step."""
         given = inputs @ self.inputs.T + self.inputs_bias
         kept = hidden @ self.recurrent.T + self.recurrent_bias
-        reset, update = np.split(expit(given[:, : 2 * self.units] + kept[:, : 2 * self.units]), 2, axis=1)
+        reset, update = np.split(logistic(given[:, : 2 * self.units] + kept[:, : 2 * self.units]), 2, axis=1)
         new = np.tanh(given[:, 2 * self.units :] + reset * kept[:, 2 * self.units :])
-        return np.asarray((1 - update) * new + update * hidden, dtype=np.float32)
+        return np.asarray(new + update * (hidden - new), dtype=np.float32)
 
     def choose(self, hidden: Single) -> Array:
         """Probabilities of the actions, (N, A)."""
         return np.asarray(softmax((hidden @ self.policy.T + self.policy_bias).astype(float), axis=1))
+
+
+def logistic(scores: Single) -> Single:
+    """``1 / (1 + exp(-scores))``, by the hyperbolic tangent: no overflow, and as single as ``scores``."""
+    return np.asarray(0.5 + 0.5 * np.tanh(0.5 * scores))
 
 
 def shapes(encoding: Encoding, units: int) -> dict[str, tuple[int, ...]]:

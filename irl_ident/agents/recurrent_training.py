@@ -3,27 +3,26 @@
 Each iteration draws new tasks, lets the learner play a trial of each, and improves it by proximal policy optimisation
 (Schulman et al. 2017) on whole trials, so that credit goes back through the recurrent state.  Advantages are
 generalised (Schulman et al. 2016) over the trial, across the ends of inner episodes: the return of a trial is what is
-maximised.  Duan et al. used trust-region optimisation with a network of 256 units and a baseline network of its own;
-here the baseline is a second head of the same network.  Learning rate and entropy bonus fall linearly to 0.
+maximised.  Duan et al. used trust-region optimisation, a network of 256 units and a baseline network of its own; here
+the baseline is a second head of the same network.  Learning rate and entropy bonus fall linearly to 0.  Steps are
+Adam's (Kingma & Ba 2015).
 
-All random numbers come from NumPy generators of the seed: PyTorch's own are neither used nor changed.
+All random numbers come from generators of the seed.  Sums of single precision depend on the linear algebra library: the
+same seed gives the same learner on one machine.
 """
 
 from __future__ import annotations
 
-from collections.abc import Callable, Iterator
-from contextlib import contextmanager
+from collections.abc import Callable
 from dataclasses import asdict, dataclass
-from typing import TYPE_CHECKING, Any
 
 import numpy as np
 
 from irl_ident.agents.learners import Tasks, play
-from irl_ident.agents.recurrent import Encoding, RecurrentLearner, Weights, shapes
+from irl_ident.agents.recurrent import Encoding, RecurrentLearner, Single, Weights, shapes
+from irl_ident.agents.recurrent_gradients import Batch, Gradients, gradients, heads, unroll
 from irl_ident.environment import Array
-
-if TYPE_CHECKING:
-    import torch
+from irl_ident.evidence.observations import Integers
 
 Draw = Callable[[int, np.random.Generator], Tasks]
 """Draws so many tasks."""
@@ -82,7 +81,7 @@ class PolicyGradient:
             raise ValueError(f"batches: was {self.batches}, should be at most the number of trials, {self.trials}")
 
 
-def train(
+def train_recurrent(
     draw: Draw,
     horizon: int,
     settings: PolicyGradient,
@@ -102,7 +101,7 @@ def train(
         Steps of a trial.
     settings : PolicyGradient
     seed : int
-        The same seed, the same learner (on one machine with one release of NumPy and PyTorch).
+        The same seed, the same learner (on one machine).
     n_tokens : int
         T if outcomes are tokens, 0 if they are rewards.
     payoff : array (T,), optional
@@ -117,37 +116,30 @@ def train(
 
     Raises
     ------
-    ImportError
-        Without PyTorch.
     ValueError
         When payoff and tokens do not go together.
     """
     if (payoff is None) != (n_tokens == 0) or (payoff is not None and np.shape(payoff) != (n_tokens,)):
         raise ValueError(f"payoff: should have one number for each of the {n_tokens} tokens, or be left out for none")
-    try:
-        import torch
-    except ImportError as error:
-        raise ImportError('train needs PyTorch: pip install "irl-ident[imitation]"') from error
-
     for_weights, for_tasks, for_batches = (np.random.default_rng(s) for s in np.random.SeedSequence(seed).spawn(3))
     example = draw(1, np.random.default_rng(0))
     encoding = Encoding(example.n_actions, example.n_observations, n_tokens)
+    network = _Network(encoding, settings.units, for_weights)
     curve = np.zeros(settings.iterations)
-    with _one_thread():
-        network = _Network(encoding, settings.units, for_weights)
-        optimiser = torch.optim.Adam(network.parameters, lr=settings.learning_rate, eps=1e-5)
-        for iteration in range(settings.iterations):
-            left = 1 - iteration / settings.iterations
-            optimiser.param_groups[0]["lr"] = settings.learning_rate * left
-            tasks = draw(settings.trials, for_tasks)
-            learner = RecurrentLearner(encoding, network.weights())
-            played = play(learner, tasks, horizon, np.random.SeedSequence(int(for_tasks.integers(2**63))))
-            rewards = played.outcomes if payoff is None else np.asarray(payoff, dtype=float)[played.outcomes]
-            curve[iteration] = rewards.sum(axis=1).mean()
-            progress(iteration, float(curve[iteration]))
-            inputs = torch.from_numpy(encoding.trial(played, tasks.episode))
-            actions = torch.from_numpy(played.actions.T.copy())
-            _improve(network, optimiser, inputs, actions, rewards.T, settings, settings.entropy * left, for_batches)
+    for iteration in range(settings.iterations):
+        tasks = draw(settings.trials, for_tasks)
+        played = play(
+            RecurrentLearner(encoding, network.weights()),
+            tasks,
+            horizon,
+            np.random.SeedSequence(int(for_tasks.integers(2**63))),
+        )
+        rewards = played.outcomes if payoff is None else np.asarray(payoff, dtype=float)[played.outcomes]
+        curve[iteration] = rewards.sum(axis=1).mean()
+        progress(iteration, float(curve[iteration]))
+        inputs = encoding.trial(played, tasks.episode)
+        left = 1 - iteration / settings.iterations
+        _improve(network, inputs, played.actions.T, rewards.T, settings, left, for_batches)
     training = {"seed": int(seed), "horizon": int(horizon), **asdict(settings)}
     if payoff is not None:
         training["payoff"] = [float(value) for value in payoff]
@@ -174,85 +166,75 @@ def advantages(rewards: Array, values: Array, discount: float, decay: float) -> 
 
 
 class _Network:
-    """The weights as PyTorch has them, with a second head for the baseline."""
+    """All arrays by name, the baseline's among them, and Adam's moments."""
 
     def __init__(self, encoding: Encoding, units: int, rng: np.random.Generator) -> None:
-        import torch
-
         bound = 1 / np.sqrt(units)
-        start = {name: rng.uniform(-bound, bound, shape) for name, shape in shapes(encoding, units).items()}
-        start["policy"] *= 0.1
-        start["policy_bias"] *= 0
-        self.recurrent = torch.nn.GRU(encoding.width, units)
-        self.policy = torch.nn.Linear(units, encoding.n_actions)
-        self.baseline = torch.nn.Linear(units, 1)
-        with torch.no_grad():
-            for parameter, name in zip(self._shown(), start, strict=True):
-                parameter.copy_(torch.from_numpy(start[name]))
-            self.baseline.weight.zero_()
-            self.baseline.bias.zero_()
-        self.parameters = [*self.recurrent.parameters(), *self.policy.parameters(), *self.baseline.parameters()]
-
-    def _shown(self) -> list[torch.Tensor]:
-        unit: Any = self.recurrent
-        gates = [unit.weight_ih_l0, unit.weight_hh_l0, unit.bias_ih_l0, unit.bias_hh_l0]
-        return [*gates, self.policy.weight, self.policy.bias]
+        self.arrays: dict[str, Single] = {
+            name: rng.uniform(-bound, bound, shape).astype(np.float32)
+            for name, shape in shapes(encoding, units).items()
+        }
+        self.arrays["policy"] *= np.float32(0.1)
+        self.arrays["policy_bias"] *= np.float32(0)
+        self.arrays["baseline"] = np.zeros(units, dtype=np.float32)
+        self.arrays["baseline_bias"] = np.zeros((), dtype=np.float32)
+        self.first = {name: np.zeros_like(array) for name, array in self.arrays.items()}
+        self.second = {name: np.zeros_like(array) for name, array in self.arrays.items()}
+        self.steps = 0
 
     def weights(self) -> Weights:
-        """A copy for NumPy."""
-        return Weights(*(part.detach().numpy().astype(np.float32) for part in self._shown()))
+        """The arrays of the learner."""
+        return Weights(**{name: array for name, array in self.arrays.items() if not name.startswith("baseline")})
 
-    def __call__(self, inputs: torch.Tensor) -> tuple[torch.Tensor, torch.Tensor]:
-        """Logarithms of the probabilities of the actions (H, N, A), and the baseline (H, N)."""
-        import torch
+    def step(self, slopes: Gradients, rate: float, largest: float) -> None:
+        """One step of Adam, after shortening the gradient to the length ``largest``; arrays are replaced."""
+        length = float(np.sqrt(sum(float((slope.astype(float) ** 2).sum()) for slope in slopes.values())))
+        shorter = min(1.0, largest / (length + 1e-12))
+        self.steps += 1
+        rate *= np.sqrt(1 - SECOND**self.steps) / (1 - FIRST**self.steps)
+        for name, slope in slopes.items():
+            given = np.float32(shorter) * slope
+            self.first[name] = np.float32(FIRST) * self.first[name] + np.float32(1 - FIRST) * given
+            self.second[name] = np.float32(SECOND) * self.second[name] + np.float32(1 - SECOND) * given**2
+            change = np.float32(rate) * self.first[name] / (np.sqrt(self.second[name]) + np.float32(SMALL))
+            self.arrays[name] = np.asarray(self.arrays[name] - change, dtype=np.float32)
 
-        hidden, _ = self.recurrent(inputs)
-        return torch.log_softmax(self.policy(hidden), dim=-1), self.baseline(hidden)[..., 0]
+
+FIRST, SECOND, SMALL = 0.9, 0.999, 1e-6
+"""Adam's decay of the first and second moment, and what keeps it from dividing by 0."""
 
 
 def _improve(
     network: _Network,
-    optimiser: torch.optim.Optimizer,
-    inputs: torch.Tensor,
-    actions: torch.Tensor,
+    inputs: Single,
+    actions: Integers,
     rewards: Array,
     settings: PolicyGradient,
-    entropy_weight: float,
+    left: float,
     rng: np.random.Generator,
 ) -> None:
-    """One iteration of proximal policy optimisation on trials, each kept whole."""
-    import torch
-
-    with torch.no_grad():
-        logs, values = network(inputs)
-        before = logs.gather(2, actions[..., None])[..., 0]
-    gained = advantages(rewards, values.numpy().astype(float), settings.discount, settings.decay)
-    aims = torch.from_numpy((gained + values.numpy()).astype(np.float32))
-    scaled = torch.from_numpy(((gained - gained.mean()) / (gained.std() + 1e-8)).astype(np.float32))
+    """One iteration of proximal policy optimisation on trials, each kept whole; ``left`` falls from 1 to 0."""
+    said = heads(
+        network.weights(),
+        network.arrays["baseline"],
+        network.arrays["baseline_bias"],
+        unroll(network.weights(), inputs).hidden[1:],
+    )
+    values = said.values.astype(float)
+    gained = advantages(rewards, values, settings.discount, settings.decay)
+    scaled = ((gained - gained.mean()) / (gained.std() + 1e-8)).astype(np.float32)
+    before = np.take_along_axis(said.logs, actions[..., None], axis=2)[..., 0]
+    returns = (gained + values).astype(np.float32)
     for _ in range(settings.epochs):
         for part in np.array_split(rng.permutation(inputs.shape[1]), settings.batches):
-            logs, values = network(inputs[:, part])
-            ratio = (logs.gather(2, actions[:, part, None])[..., 0] - before[:, part]).exp()
-            clipped = ratio.clamp(1 - settings.clip, 1 + settings.clip)
-            surrogate = torch.minimum(ratio * scaled[:, part], clipped * scaled[:, part]).mean()
-            entropy = -(logs.exp() * logs).sum(dim=2).mean()
-            error = ((values - aims[:, part]) ** 2).mean()
-            loss = settings.value * error - surrogate - entropy_weight * entropy
-            optimiser.zero_grad()
-            loss.backward()  # type: ignore[no-untyped-call]
-            torch.nn.utils.clip_grad_norm_(network.parameters, settings.largest_gradient)
-            optimiser.step()
-
-
-@contextmanager
-def _one_thread() -> Iterator[None]:
-    """Compute on one thread, and leave PyTorch's random numbers, which building layers uses, as they were."""
-    import torch
-
-    threads = torch.get_num_threads()
-    torch.set_num_threads(1)
-    try:
-        with torch.random.fork_rng(devices=[]):
-            yield
-    finally:
-        torch.set_num_threads(threads)
+            slopes = gradients(
+                network.weights(),
+                network.arrays["baseline"],
+                network.arrays["baseline_bias"],
+                inputs[:, part],
+                Batch(actions[:, part], before[:, part], scaled[:, part], returns[:, part]),
+                clip=settings.clip,
+                entropy=settings.entropy * left,
+                value=settings.value,
+            )
+            network.step(slopes, settings.learning_rate * left, settings.largest_gradient)

@@ -1,7 +1,7 @@
 """Train the learners of this folder: ``python -m studies.checkpoints.train [NAME ...] [--out FOLDER]``.
 
 Without names, all of them, one after the other.  A recipe fixes everything: the tasks, the objective, the settings and
-the seed, so that a learner comes out the same on one machine with one release of NumPy and PyTorch.
+the seed, so that a learner comes out the same on one machine .
 """
 
 from __future__ import annotations
@@ -19,7 +19,7 @@ import numpy as np
 from environments import bandit_tasks, mdp_tasks
 from irl_ident.agents.checkpoints import save_learner
 from irl_ident.agents.recurrent import RecurrentLearner
-from irl_ident.agents.recurrent_training import Draw, PolicyGradient, train
+from irl_ident.agents.recurrent_training import Draw, PolicyGradient, train_recurrent
 from studies.checkpoints import FOLDER
 
 SHORT = PolicyGradient(iterations=150, trials=500, batches=10)
@@ -57,10 +57,10 @@ class Recipe:
     payoff: tuple[float, ...] | None = None
 
     def train(self, **options: Any) -> RecurrentLearner:
-        """Do it; ``options`` are for :func:`irl_ident.agents.recurrent_training.train`."""
+        """Do it; ``options`` are for :func:`irl_ident.agents.recurrent_training.train_recurrent`."""
         payoff = None if self.payoff is None else np.array(self.payoff)
         n_tokens = 0 if payoff is None else payoff.size
-        learner = train(
+        learner = train_recurrent(
             self.draw, self.horizon, self.settings, seed=self.seed, n_tokens=n_tokens, payoff=payoff, **options
         )
         return replace(learner, training={**learner.training, "tasks": self.tasks})
