@@ -11,7 +11,7 @@ import typer
 from rich.console import Console
 from rich.progress import BarColumn, MofNCompleteColumn, Progress, TextColumn, TimeElapsedColumn, TimeRemainingColumn
 
-from studies.report import NoResults, write_report
+from studies.report import NoResults, write_gallery, write_report
 from studies.runner import Outcome, TaskFailed, run_study
 from studies.study import DataMissing, Settings, Study, UnknownStudy, discover, load
 
@@ -26,6 +26,7 @@ Seed = Annotated[int, typer.Option(min=0, help="Root of all random numbers.")]
 Workers = Annotated[int | None, typer.Option(min=1, help="Processes; as many as there are processors when not given.")]
 Scheduler = Annotated[str | None, typer.Option(help="Address of a dask scheduler to send tasks to instead.")]
 Out = Annotated[Path, typer.Option(help="Folder for the results.")]
+Gallery = Annotated[Path | None, typer.Option(help="Folder of documentation to put the figures and a page in, too.")]
 Data = Annotated[Path | None, typer.Option(help="Folder of data that are not part of the repository.")]
 
 
@@ -67,15 +68,18 @@ def run_all(
 
 
 @app.command()
-def report(out: Out = Path("results")) -> None:
+def report(out: Out = Path("results"), gallery: Gallery = None) -> None:
     """Put the finished studies in a folder into one report, without running any."""
-    _report(out, {name: "not run" for name in discover() if not (out / name / "manifest.json").exists()})
+    _report(out, {name: "not run" for name in discover() if not (out / name / "manifest.json").exists()}, gallery)
 
 
-def _report(out: Path, absent: dict[str, str]) -> None:
+def _report(out: Path, absent: dict[str, str], gallery: Path | None = None) -> None:
+    order = list(discover())
     try:
-        for file in write_report(out, list(discover()), absent):
+        for file in write_report(out, order, absent):
             print(file)
+        if gallery is not None:
+            print(write_gallery(out, gallery, order))
     except (NoResults, OSError) as error:
         _fail(str(error), 1)
     except ImportError as error:

@@ -24,10 +24,11 @@ def findings(summary: Mapping[str, Any]) -> list[str]:
     for name, own in summary["planted_proxy"].items():
         greedy = own["strategies"].get("greedy") or next(iter(own["strategies"].values()))
         low, high = ([np.nan if v is None else v for v in greedy[key]] for key in ("gap_low", "gap_high"))
+        agents = f"{own['agents']} agent{'s' * (own['agents'] != 1)}"
         told.append(
-            f"{name} ({own['agents']} agent{'s' * (own['agents'] != 1)}): after {series(greedy['maps'], 'd')} further maps chosen greedily, "
-            f"agents that would plan for an objective that is left lose between {_shares(low)} (least) and "
-            f"{_shares(high)} (most) of the base return on maps with the goal moved."
+            f"{name} ({agents}): after {series(greedy['maps'], 'd')} further maps chosen greedily, agents that would "
+            f"plan for an objective that is left lose between {_shares(low)} (least) and {_shares(high)} (most) of the "
+            "base return on maps with the goal moved."
         )
     return told
 

@@ -1,5 +1,7 @@
 """One report of all studies that a folder of results holds: a page of HTML and a PDF, each complete in one file.
 
+The gallery is the same for the documentation: a page of Markdown, and the figures beside it.
+
 A report says nothing that is not in the files of the studies: the question and what produced the figure come from
 ``manifest.json``, what was found from ``summary.json``, where the study has put it in plain words.  So it can be made
 again, without running anything, wherever the files are.
@@ -21,6 +23,8 @@ from studies.files import write_atomically
 
 TEMPLATES = Path(__file__).resolve().parent / "templates"
 NAMES = ("report.html", "report.pdf")
+COLOURS = 64
+"""Colours of a figure in the gallery."""
 
 
 class NoResults(ValueError):
@@ -166,12 +170,51 @@ def write_report(out: Path, order: Sequence[str] = (), absent: Mapping[str, str]
 
 def as_html(chapters: Sequence[Chapter], absent: Mapping[str, str]) -> str:
     """The report as one page that needs no other file."""
+    return _filled("report.html.jinja", autoescape=True, chapters=chapters, absent=absent)
+
+
+def write_gallery(out: Path, folder: Path, order: Sequence[str] = ()) -> Path:
+    """Write ``findings.md`` into a folder of documentation, and the figures into ``figures/`` in it.
+
+    Parameters
+    ----------
+    out : Path
+        Folder of results.
+    folder : Path
+        Of the documentation.
+    order : sequence of str
+        See :func:`read_chapters`.
+
+    Returns
+    -------
+    Path
+        The page.
+    """
+    from PIL import Image
+
+    chapters = read_chapters(out, order)
+    (folder / "figures").mkdir(parents=True, exist_ok=True)
+    for chapter in chapters:
+        with Image.open(chapter.folder / "figure.png") as figure:
+            small = figure.convert("RGB").quantize(COLOURS)
+        write_atomically(folder / "figures" / f"{chapter.name}.png", small.save)
+    page = folder / "findings.md"
+    text = _filled("findings.md.jinja", autoescape=False, chapters=chapters)
+    write_atomically(page, lambda file: file.write_text(text, encoding="utf-8"))
+    return page
+
+
+def _filled(template: str, *, autoescape: bool, **values: Any) -> str:
     import jinja2
 
     made = jinja2.Environment(
-        loader=jinja2.FileSystemLoader(TEMPLATES), autoescape=True, undefined=jinja2.StrictUndefined, trim_blocks=True
+        loader=jinja2.FileSystemLoader(TEMPLATES),
+        autoescape=autoescape,
+        undefined=jinja2.StrictUndefined,
+        trim_blocks=True,
+        keep_trailing_newline=True,
     )
-    return made.get_template("report.html.jinja").render(chapters=chapters, absent=absent)
+    return made.get_template(template).render(**values)
 
 
 def as_pdf(chapters: Sequence[Chapter], absent: Mapping[str, str]) -> bytes:

@@ -9,7 +9,7 @@ import pytest
 from typer.testing import CliRunner
 
 from studies import __main__ as command
-from studies.report import NoResults, as_html, as_pdf, read_chapters, write_report
+from studies.report import NoResults, as_html, as_pdf, read_chapters, write_gallery, write_report
 from studies.runner import run_study
 from studies.study import Settings
 
@@ -109,6 +109,16 @@ def test_chapters_come_in_the_order_asked_for(chapter, tmp_path):
             content = (chapter.folder / file).read_bytes()
             (tmp_path / name / file).write_bytes(content.replace(b'"example_study"', f'"{name}"'.encode()))
     assert [one.name for one in read_chapters(tmp_path, ["c", "x", "b"])] == ["c", "b", "a"]
+
+
+def test_the_gallery_says_the_same_and_has_the_figures(results, chapter, tmp_path):
+    page = write_gallery(results, tmp_path).read_text()
+    for told in (f"## {chapter.question}", chapter.provenance, *chapter.findings):
+        assert told in page
+    assert "](figures/example_study.png)" in page
+    assert (tmp_path / "figures" / "example_study.png").read_bytes()[:8] == b"\x89PNG\r\n\x1a\n"
+    assert page.endswith("\n")
+    assert not page.endswith("\n\n")
 
 
 def test_no_results_are_no_report(tmp_path):
