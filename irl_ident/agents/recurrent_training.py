@@ -3,9 +3,12 @@
 Each iteration draws new tasks, lets the learner play a trial of each, and improves it by proximal policy optimisation
 (Schulman et al. 2017) on whole trials, so that credit goes back through the recurrent state.  Advantages are
 generalised (Schulman et al. 2016) over the trial, across the ends of inner episodes: the return of a trial is what is
-maximised.  Duan et al. used trust-region optimisation, a network of 256 units and a baseline network of its own; here
-the baseline is a second head of the same network.  Learning rate and entropy bonus fall linearly to 0.  Steps are
-Adam's (Kingma & Ba 2015).
+maximised.  Rewards are taken less their mean, in units of the standard deviation of a trial's return, both at the first
+iteration, so that the baseline has to say numbers of the order of 1.  Learning rate and entropy bonus fall linearly to
+0; steps are Adam's (Kingma & Ba 2015).
+
+Duan et al. used trust-region optimisation, a network of 256 units and a baseline network of its own; here the baseline
+is a second head of the same network.
 
 All random numbers come from generators of the seed.  Sums of single precision depend on the linear algebra library: the
 same seed gives the same learner on one machine.
@@ -135,11 +138,13 @@ def train_recurrent(
             np.random.SeedSequence(int(for_tasks.integers(2**63))),
         )
         rewards = played.outcomes if payoff is None else np.asarray(payoff, dtype=float)[played.outcomes]
+        if iteration == 0:
+            usual, spread = float(rewards.mean()), float(rewards.sum(axis=1).std()) or 1.0
         curve[iteration] = rewards.sum(axis=1).mean()
         progress(iteration, float(curve[iteration]))
         inputs = encoding.trial(played, tasks.episode)
         left = 1 - iteration / settings.iterations
-        _improve(network, inputs, played.actions.T, rewards.T, settings, left, for_batches)
+        _improve(network, inputs, played.actions.T, (rewards.T - usual) / spread, settings, left, for_batches)
     training = {"seed": int(seed), "horizon": int(horizon), **asdict(settings)}
     if payoff is not None:
         training["payoff"] = [float(value) for value in payoff]

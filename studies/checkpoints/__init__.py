@@ -22,3 +22,8 @@ def path(name: str) -> Path:
 def load(name: str) -> RecurrentLearner:
     """The learner called ``name``."""
     return load_learner(path(name))
+
+
+def find(name: str) -> RecurrentLearner | None:
+    """The learner called ``name``, or None if there is none."""
+    return load(name) if (FOLDER / f"{name}.npz").exists() else None

@@ -1,7 +1,7 @@
 """Train the learners of this folder: ``python -m studies.checkpoints.train [NAME ...] [--out FOLDER]``.
 
 Without names, all of them, one after the other.  A recipe fixes everything: the tasks, the objective, the settings and
-the seed, so that a learner comes out the same on one machine .
+the seed, so that a learner comes out the same on one machine.
 """
 
 from __future__ import annotations
@@ -22,11 +22,20 @@ from irl_ident.agents.recurrent import RecurrentLearner
 from irl_ident.agents.recurrent_training import Draw, PolicyGradient, train_recurrent
 from studies.checkpoints import FOLDER
 
-SHORT = PolicyGradient(iterations=150, trials=500, batches=10)
+SHORT = PolicyGradient(iterations=120, trials=500, batches=10)
 """For trials of up to ten steps."""
 
-LONG = PolicyGradient(iterations=150, trials=300, batches=6, decay=0.95, discount=0.99)
+CAREFUL = PolicyGradient(iterations=300, trials=500, batches=10)
+"""The same for longer, where published figures are to be met."""
+
+LONG = PolicyGradient(iterations=250, trials=300, batches=6, learning_rate=5e-3, discount=0.99, decay=0.8)
 """For trials of a hundred steps."""
+
+EASY = PolicyGradient(iterations=80, trials=200, batches=4, learning_rate=5e-3, discount=0.99, decay=0.8)
+"""The same for less."""
+
+MDPS = PolicyGradient(iterations=250, trials=200, batches=4, learning_rate=5e-3, discount=0.99, decay=0.8)
+"""For trials of a hundred steps in which the state changes."""
 
 SEEDS = range(5)
 
@@ -102,7 +111,7 @@ def bernoulli_recipe(arms: int, pulls: int, settings: PolicyGradient) -> Recipe:
 
 def recipes() -> Iterator[tuple[str, Recipe]]:
     """Name and recipe of each learner."""
-    yield "bernoulli-5-arms-10-pulls", bernoulli_recipe(5, 10, SHORT)
+    yield "bernoulli-5-arms-10-pulls", bernoulli_recipe(5, 10, CAREFUL)
     for seed in SEEDS:
         yield f"tokens-0.5-seed-{seed}", token_recipe(0.5, seed)
     for kind in ("cued", "absent"):
@@ -118,14 +127,14 @@ def recipes() -> Iterator[tuple[str, Recipe]]:
             payoff=tuple(bandit_tasks.INFORMATIVE_PAYOUTS),
         ),
     )
-    yield "bernoulli-10-arms-10-pulls", bernoulli_recipe(10, 10, SHORT)
+    yield "bernoulli-10-arms-10-pulls", bernoulli_recipe(10, 10, CAREFUL)
     for middle in (0.2, 0.8):
         for seed in SEEDS:
             yield f"tokens-{middle}-seed-{seed}", token_recipe(middle, seed)
     yield "bernoulli-5-arms-100-pulls", bernoulli_recipe(5, 100, LONG)
     yield (
         "random-mdps-10-episodes",
-        Recipe("random MDPs, 10 states, 5 actions, 10 episodes of 10 steps", mdp_tasks.random_mdps, 100, LONG),
+        Recipe("random MDPs, 10 states, 5 actions, 10 episodes of 10 steps", mdp_tasks.random_mdps, 100, MDPS),
     )
     yield "bernoulli-10-arms-100-pulls", bernoulli_recipe(10, 100, LONG)
     yield (
@@ -134,7 +143,7 @@ def recipes() -> Iterator[tuple[str, Recipe]]:
             "dependent bandits (Wang et al. 2016), p_1 uniform, 100 pulls",
             lambda count, rng: bandit_tasks.dependent(count, "uniform", rng),
             100,
-            LONG,
+            EASY,
         ),
     )
 
