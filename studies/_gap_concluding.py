@@ -1,7 +1,7 @@
 """What is concluded in the study of the reward-result gap: evidence becomes what is possible.
 
-Nothing here is told of an agent: evidence, the reward family, the base objective and where the agent will be is all that
-these functions are given.
+Nothing here is told of an agent: evidence, the reward family, the base objective and where the agent will be is all
+that these functions are given.
 """
 
 from __future__ import annotations
@@ -24,8 +24,8 @@ from studies._gap_band import GapBand, gap_band
 Seen = tuple[Environment, Any]
 """An environment and what was seen there."""
 
-SAMPLES = 200
-"""Objectives that strategies look at; of a quarter as many members distances are taken."""
+SAMPLES = 100
+"""Objectives that strategies look at; of half as many members distances are taken."""
 
 REGIONS, TOLERANCE = 150, 1e-3
 """Most parts that a set is cut into for a band, and how close its bounds should come to gaps that are reached."""
@@ -33,7 +33,7 @@ REGIONS, TOLERANCE = 150, 1e-3
 CERTIFIED = 300
 """Regions that the library's own certificate may look at."""
 
-SELECTED = 4000
+SELECTED = 2000
 LOSSES = (0.0, 0.01, 0.1)
 """Objectives that are sampled, and shares of the base objective's range that training may have left unearned."""
 
@@ -72,7 +72,7 @@ def certified(evidence: Sequence[Seen], family: RewardFamily, base: Array, env: 
 def distances_from(base: Array, ident: IdentifiedSet, env: Environment, seed: int) -> dict[str, float]:
     """STARC distances of sampled members from the base objective, the least and the largest."""
     reward = ident.family.reward(env, base)
-    drawn = [ident.family.reward(env, theta) for theta in ident.sample(SAMPLES // 4, seed)]
+    drawn = [ident.family.reward(env, theta) for theta in ident.sample(SAMPLES // 2, seed)]
     found = [distances.starc(reward, other, env, "val") for other in drawn]
     return {"starc_least": min(found), "starc_most": max(found)}
 

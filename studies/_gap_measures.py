@@ -31,11 +31,14 @@ def watched(agent: Agent, env: Environment) -> Seen:
     return env, ii.evidence.Policy(agent.policy(env))
 
 
-def watched_on_the_way(agent: Agent, env: Environment) -> Seen:
-    """What a learned agent does in the states that it visits; what it does not do need not be worse."""
+def watched_on_the_way(agent: Agent, env: Environment, *, unique: bool = False) -> Seen:
+    """What a learned agent does in the states that it visits.
+
+    Where ways are ``unique``, what it does not do is taken to be worse; elsewhere it need not be.
+    """
     policy = agent.policy(env)
     visited = (planning.occupancy(env, policy).sum(axis=1) > 0) & ~np.asarray(env.absorbing)
-    return env, ii.evidence.Policy(np.where(visited[:, None], policy, 0.0), shows="some")
+    return env, ii.evidence.Policy(np.where(visited[:, None], policy, 0.0), shows="all" if unique else "some")
 
 
 def compared(band: GapBand | None, gap: float) -> dict[str, Any]:
@@ -48,37 +51,36 @@ def compared(band: GapBand | None, gap: float) -> dict[str, Any]:
 
 
 def probed(kind: str, seed: int, strategies: Sequence[str], probes: int) -> list[dict[str, Any]]:
-    """Bands after training and after each probe, by strategy."""
+    """Bands after training and after each probe, by strategy; and what certificates and distances say of some."""
     one = case(kind, seed)
-    gap = one.gap(one.deployment, one.deployed)
-    truth = {
-        "true_objective": one.objective.tolist(),
-        "true_starc": _starc(one),
-        "true_training_gap": max(one.gap(env, one.agent) for env in one.training),
-        "draws": one.draws,
-    }
-    rows = []
-    seen = [watched(one.agent, env) for env in one.training]
-    question = (one.family, one.base, one.deployment)
-    for strategy in strategies:
-        evidence, left = list(seen), list(range(len(one.candidates)))
-        for number in range(probes + 1):
-            band = concluded(evidence, *question)
-            row = {"strategy": strategy, "probes": number, **truth, **compared(band, gap)}
-            if band is not None and strategy == strategies[0] and number == 0:
-                ident = ii.identify(evidence, one.family)
-                row |= distances_from(one.base, ident, one.deployment, seed)
-                row["accepted"] = certified(evidence, *question, band)
-            if band is not None and strategy == "matching" and number == probes:
-                row |= distances_from(one.base, ii.identify(evidence, one.family), one.deployment, seed)
-                row["accepted"] = certified(evidence, *question, band)
-            rows.append(row)
-            if number == probes or band is None or not left:
-                break
+    trained = [watched(one.agent, env) for env in one.training]
+    rows = [_row(one, trained, "training", 0, seed, closely=True)]
+    for strategy in strategies if rows[0]["explained"] else ():
+        evidence, left = list(trained), list(range(len(one.candidates)))
+        for number in range(1, min(probes, len(left)) + 1):
             chosen = _chosen(one, strategy, evidence, left, seed)
             left.remove(chosen)
             evidence.append(watched(one.agent, one.candidates[chosen]))
+            closely = strategy == strategies[0] and number == probes
+            rows.append(_row(one, evidence, strategy, number, seed, closely=closely))
+            if not rows[-1]["explained"]:
+                break
     return rows
+
+
+def _row(
+    one: Case, evidence: Sequence[Seen], strategy: str, number: int, seed: int, *, closely: bool
+) -> dict[str, Any]:
+    """A band beside the truth; where asked, also certificates and distances."""
+    question = (one.family, one.base, one.deployment)
+    band = concluded(evidence, *question)
+    row = {"strategy": strategy, "probes": number, **compared(band, one.gap(one.deployment, one.deployed))}
+    row |= {"true_objective": one.objective.tolist(), "true_starc": _starc(one), "draws": one.draws}
+    row["true_training_gap"] = max(one.gap(env, one.agent) for env in one.training)
+    if band is not None and closely:
+        row |= distances_from(one.base, ii.identify(evidence, one.family), one.deployment, seed)
+        row["accepted"] = certified(evidence, *question, band)
+    return row
 
 
 def _chosen(one: Case, strategy: str, evidence: Sequence[Seen], left: list[int], seed: int) -> int:
@@ -167,7 +169,8 @@ def learned_band(name: str, seed: int, probes: int) -> list[dict[str, Any]]:
     course = learned.COURSES[name](np.random.default_rng(seed))
     (trained,) = learned.trained(course, [0.0], seed, learned.STEPS[name])
     agent, deployment = trained.greedy(), course.unseen[0]
-    seen = [watched_on_the_way(agent, env) for env in (*course.ordinary, *course.decorrelated[:probes])]
+    environments = *course.ordinary, *course.decorrelated[:probes]
+    seen = [watched_on_the_way(agent, env, unique=name != "keys and chests") for env in environments]
     first = len(course.ordinary)
     gap = _gap(agent, course, deployment)
     return [

@@ -16,7 +16,7 @@ from irl_ident.agents.pseudo_aligned import Corrigible, Deceptive, Misinformed, 
 from irl_ident.environment import Array, Environment, Mask
 from irl_ident.rewards import RewardFamily
 
-TRAINING, CANDIDATES = 4, 24
+TRAINING, CANDIDATES = 4, 12
 COSTLY = 0.02
 """A shift that breaks a proxy costs at least this share of the base objective's range."""
 
@@ -130,7 +130,7 @@ def _dust(rng: np.random.Generator, agent: Agent, objective: Array, shift: dict[
         return dust_robot.build(redust=round(float(rng.uniform(0.1, 0.7)), 2), **parts)
 
     kinds = [{"lid": lid, "plant": plant} for lid in (False, True) for plant in (False, True)]
-    others = [drawn(**kind) for kind in kinds for _ in range(4)]
+    others = [drawn(**kind) for kind in kinds for _ in range(CANDIDATES // 4)]
     setting = (dust_robot.family(), objective, dust_robot.BASE, drawn, lambda: drawn(**shift), others)
     return _case(agent, *setting, **more)  # type: ignore[arg-type]
 
@@ -180,7 +180,7 @@ def _maze(
     rng: np.random.Generator, objective: Array, training: Callable[..., object], shifted: Callable[..., object]
 ) -> Case:
     kinds = (colour_maze.in_the_corner, colour_maze.anywhere, colour_maze.shape_or_colour)
-    others = [colour_maze.build(kind(rng)) for kind in kinds for _ in range(CANDIDATES // 4)]
+    others = [colour_maze.build(kind(rng)) for kind in kinds for _ in range(CANDIDATES // 3)]
     family = colour_maze.family()
     agent = ii.agents.Optimal(family, objective)
     drawn = (lambda: colour_maze.build(training(rng)), lambda: colour_maze.build(shifted(rng)))  # type: ignore[arg-type]
