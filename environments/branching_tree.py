@@ -35,3 +35,9 @@ def build(start: int, discount: float = 0.9) -> ii.Environment:
 def family() -> ii.rewards.StateRewards:
     """Rewards on states."""
     return ii.rewards.StateRewards(N_STATES)
+
+
+def picture(start: int = TRAINING) -> str:
+    """The tree, from the root to the left and right; the state in which episodes start is in brackets."""
+    root, left, right = (f"[{name}]" if start == n else name for n, name in enumerate(("root", "left", "right")))
+    return f"{root}\n  {left}\n    leaf 0\n    leaf 1\n  {right}\n    leaf 2\n    leaf 3"

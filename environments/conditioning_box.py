@@ -79,3 +79,13 @@ def objectives(levels: int = 5) -> Array:
     steps = np.linspace(0, 1, levels)
     pairs = [(1.0, w) for w in steps] + [(f, 1.0) for f in steps[:-1]]
     return np.array([(0.0, f, w, -pain) for f, w in pairs for pain in 2 * steps])
+
+
+def picture(corners: tuple[int, int], wirings: tuple[str, str]) -> str:
+    """The box, with ``A`` where the animal starts, levers 1 and 2, and what each of them is wired to."""
+    cells = ["."] * SIDE**2
+    cells[MIDDLE] = "A"
+    for number, corner in enumerate(corners, start=1):
+        cells[corner] = str(number)
+    rows = ["".join(cells[row * SIDE : (row + 1) * SIDE]) for row in range(SIDE)]
+    return "\n".join([*rows, *(f"{number}: {wiring}" for number, wiring in enumerate(wirings, start=1))])

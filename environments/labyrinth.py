@@ -219,6 +219,29 @@ def remembered(maze: Plan, discount: float) -> Remembered:
     return Remembered(env, np.array(ways))
 
 
+def picture(maze: Plan, *, water: int | None = None, blocked: Iterable[Corridor] = ()) -> str:
+    """The labyrinth from above, north up: ``O`` the first junction, ``o`` junctions, ``.`` ends, ``W`` the water port.
+
+    Corridors are lines, with ``x`` in those that are blocked; the way home leads south from the first junction.
+    """
+    east, north = np.round(2 * maze.positions).astype(int).T
+    columns, rows = east - east.min(), north.max() - north
+    canvas = np.full((rows.max() + 2, columns.max() + 1), " ")
+    shut = set(blocked)
+    for parent, child in maze.corridors:
+        (left, right), (top, bottom) = sorted(columns[[parent, child]]), sorted(rows[[parent, child]])
+        canvas[top : bottom + 1, left : right + 1] = "|" if left == right else "-"
+        if (parent, child) in shut:
+            canvas[(top + bottom) // 2, (left + right) // 2] = "x"
+    canvas[rows[0] + 1, columns[0]] = "|"
+    marks = np.where(np.arange(maze.n_nodes) < maze.n_nodes // 2, "o", ".")
+    marks[0] = "O"
+    if water is not None:
+        marks[water] = "W"
+    canvas[rows, columns] = marks
+    return "\n".join("".join(line).rstrip() for line in canvas).rstrip()
+
+
 TURNS = ("back", "alternate", "sibling")
 
 

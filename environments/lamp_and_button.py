@@ -41,3 +41,8 @@ def family(delay: int) -> ii.rewards.LinearRewards:
 def objectives(price: float = 0.0) -> dict[str, Array]:
     """Who wants the button pressed and who wants the lamp lit, when a press costs ``price``."""
     return {"button": np.array([1.0, 0.0, price]), "lamp": np.array([0.0, 1.0, price])}
+
+
+def picture(delay: int, *, cut: bool = False) -> str:
+    """The button, the places in the wire that a press passes, one a step, and the lamp; ``x`` where it is cut."""
+    return f"button {'x' if cut else '-'}{'o-' * delay} lamp"

@@ -90,3 +90,9 @@ def objectives(rng: np.random.Generator, count: int) -> Array:
     goals = rng.random((count, len(GOALS)))
     goals[np.arange(count), rng.integers(len(GOALS), size=count)] = 1
     return np.column_stack([np.zeros(count), goals, -rng.random(count)])
+
+
+def picture(walls: frozenset[int] = frozenset(), *, map_name: str = "bars") -> str:
+    """The map: ``S`` start, goals ``A``, ``B`` and ``C``, ``L`` lava, ``#`` walls."""
+    tiles = ["#" if cell in walls else tile for cell, tile in enumerate("".join(MAPS[map_name]))]
+    return "\n".join("".join(tiles[row * SIDE : (row + 1) * SIDE]) for row in range(SIDE))

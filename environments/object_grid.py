@@ -124,3 +124,11 @@ def canonical_objectives(levels: int = 21) -> Array:
             theta[list(order)] = 1, middle, 0
             found.add(tuple(np.round(theta, 12).tolist()))
     return np.array([(0.0, *theta) for theta in sorted(found)])
+
+
+def picture(layout: Layout) -> str:
+    """The map: objects by their numbers, ``#`` walls."""
+    cells = ["#" if cell in layout.walls else "." for cell in range(layout.side**2)]
+    for number, cell in enumerate(layout.objects):
+        cells[cell] = str(number)
+    return "\n".join("".join(cells[row * layout.side : (row + 1) * layout.side]) for row in range(layout.side))

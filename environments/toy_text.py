@@ -138,6 +138,11 @@ def family(side: int = 4) -> ii.rewards.LinearRewards:
     return ii.rewards.LinearRewards(np.repeat(kinds[:, None], len(ACTIONS), axis=1), names=FEATURES)
 
 
+def picture(lake: Lake) -> str:
+    """The map in Gymnasium's letters: ``S`` start, ``F`` frozen, ``H`` hole, ``G`` goal."""
+    return "\n".join(lake.rows)
+
+
 @dataclass(frozen=True, eq=False)
 class Archipelago:
     """Several lakes as one environment, and what an agent sees in each of its states.

@@ -96,3 +96,13 @@ def objectives(rng: np.random.Generator, count: int) -> Array:
     places = rng.random((count, len(PLACES)))
     places[np.arange(count), rng.integers(len(PLACES), size=count)] = 1
     return np.column_stack([np.zeros(count), places])
+
+
+def picture(wind: Sequence[int] = WIND, *, places: Mapping[str, tuple[int, int]] = PLACES) -> str:
+    """The map: ``S`` start, places by their first letters; below it how strong the wind is, ``^`` up or ``v`` down."""
+    cells = [["."] * COLUMNS for _ in range(ROWS)]
+    for mark, (row, column) in {"S": START, **{name[0].upper(): place for name, place in places.items()}}.items():
+        cells[row][column] = mark
+    strength = "".join(str(abs(each)) if each else " " for each in wind)
+    ways = "".join("^" if each > 0 else "v" if each < 0 else " " for each in wind)
+    return "\n".join([*("".join(row) for row in cells), strength.rstrip(), ways.rstrip()])
