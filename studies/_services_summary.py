@@ -55,7 +55,7 @@ def means(table: pd.DataFrame, keys: Sequence[str], columns: Sequence[str]) -> l
     for key, own in table.groupby(list(keys), sort=False):
         rows.append({name: _plain(value) for name, value in zip(keys, key, strict=True)})
         for column in columns:
-            given = own[column].astype(float).to_numpy()
+            given = np.asarray(own[column], dtype=np.float64)
             values: Array = given[np.isfinite(given)]
             rows[-1][f"{column}_n"] = len(values)
             by_length.setdefault(len(values), []).append((rows[-1], column, values))
