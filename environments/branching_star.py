@@ -13,6 +13,7 @@ choices in stars that were not seen is a longest path (:func:`implied_leads`).  
 proofs about behaviour elsewhere: what can be proved is known in closed form.
 
 The states are the same whatever the lengths are: a door leads to the place in the corridor from which it is that far.
+The star is our own, and after no paper.
 """
 
 from __future__ import annotations

@@ -3,7 +3,8 @@
 Pressing a button lights a lamp ``delay`` steps later.  The state is what is in the wire: bit 0 is set when the button
 was pressed at the last step, and when bit ``delay - 1`` is set the lamp is lit.  Under *every* policy the discounted
 number of lit steps is ``g^delay`` times that of presses, plus what is in the wire at the start, so that in this world
-no behaviour of an optimal agent tells its objective: the lamp less ``g^delay`` times the button is potential shaping.
+no behaviour of an optimal agent tells its objective: the lamp less ``g^delay`` times the button is potential shaping
+(Ng, Harada & Russell 1999).  The world is our own, and after no paper.
 
 A finite horizon tells (the last presses come too late for the lamp), so does a price c of pressing (worth paying for
 the button if c < 1, for the lamp if ``c < g^delay``), and so does a cut wire.
