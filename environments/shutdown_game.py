@@ -11,7 +11,8 @@ press the shutdown button or do not, and it acts again.  Here, of that model:
 3. Second act, told whether the button was pressed.  ``stop`` shuts down, everything else goes on and does ``stake``
    units of work, from 1 to 3.  An ``enforced`` button stops whoever has been told, whatever they do.
 4. In a ``lottery`` (section 4.2) luck decides, evenly and before the button, between the stake and no work at all; it
-   is seen with the button, and ``provoke`` is the paper's arm: it presses just when luck is bad.
+   is seen with the button, and ``provoke`` is the paper's arm: it presses just when luck is bad.  Who has bad luck and
+   is not told to stop has nothing left to decide.
 5. With a ``successor`` (section 4.1) the second act is not the agent's but that of what it has built: after ``work`` it
    goes on even when told to stop; after ``equip``, for that many units of effort, it has a switch and stops.  It can
    neither block nor provoke.
@@ -161,7 +162,7 @@ def build(rules: Rules = Rules()) -> ii.Environment:
         here = node(first, pressed=pressed, lucky=lucky)
         table[here] = _goes_on(rules, first, pressed=pressed, lucky=lucky)
         stopped = np.eye(HALF + 1)[off(pressed=pressed)]
-        if rules.successor is None:
+        if rules.successor is None and (lucky or pressed):
             table[here, STOP] = stopped
         if pressed and (rules.enforced or (rules.successor is not None and first == EQUIP)):
             table[here] = stopped

@@ -97,7 +97,7 @@ def way(agent, level=LEVEL, probability=0.5):
 
 def agents(level=LEVEL):
     family, normal = level.family(), world.REWARDED
-    shutdown = np.array([0.0, 0.0, 1.0])
+    shutdown = np.array([0.0, 0.0, 0.0, 1.0])
     kinds = (ConditionallyIndifferent, CounterfactuallyIndifferent)
     return [ii.agents.Optimal(family, normal), *(k(family, normal, shutdown, level.command()) for k in kinds)]
 
@@ -130,7 +130,7 @@ def test_it_is_worth_disabling_just_when_the_closed_form_says():
             state = int(env.dense()[state, LETTERS[letter]].argmax())
         assert world.value_of_way(steps, theta, discount=discount) == pytest.approx(total)
     short, long = (world.value_of_way(n, theta, discount=discount) for n in (8, 12))
-    stuck = theta[0] * (discount ** np.arange(3)).sum() + theta[2] * discount**3 / (1 - discount)
+    stuck = theta[0] * (discount ** np.arange(3)).sum() + theta[3] * discount**3 / (1 - discount)
     threshold = (short - long) / (short - stuck)
     for shift in (-1e-3, 1e-3):
         agent = ii.agents.Optimal(family, theta)

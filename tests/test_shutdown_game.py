@@ -85,7 +85,9 @@ def test_rule_4_luck_and_the_arm():
     env = world.build(Rules(lottery=True, unwanted=0.2, stake=3))
     expected = {"told to stop": 0.1, "told to stop, bad luck": 0.1, "not told": 0.4, "not told, bad luck": 0.4}
     assert told(env, world.START, WORK) == pytest.approx({f"after work, {name}": p for name, p in expected.items()})
-    assert told(env, node(WORK, pressed=False, lucky=False), WORK) == {"worked 0, wanted": 1.0}
+    for act in range(5):
+        assert told(env, node(WORK, pressed=False, lucky=False), act) == {"worked 0, wanted": 1.0}
+    assert told(env, node(WORK, pressed=True, lucky=False), STOP) == {"off, as told": 1.0}
     arm = told(env, world.effort(PROVOKE, 1), WORK)
     assert arm == pytest.approx({"after provoke, told to stop, bad luck": 0.5, "after provoke, not told": 0.5})
 
@@ -148,7 +150,8 @@ def brute_force(rules, theta):
                 worth = theta[pressed * 2 + (not wanted)] * (rules.stake if lucky else 0) + theta[4] * (not pressed)
                 going += chance * worth
                 stopping += chance * theta[5] * pressed
-            value += stopping if pressed and rules.enforced else max(going, stopping)
+            forced = pressed and rules.enforced
+            value += stopping if forced else going if not (lucky or pressed) else max(going, stopping)
         best = max(best, value)
     return best
 

@@ -1,0 +1,87 @@
+"""What the study of corrigibility found, in words."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+from typing import Any
+
+from studies.wording import unmet
+
+
+def findings(summary: Mapping[str, Any]) -> list[str]:
+    """Sentences that answer the question, from the summary alone."""
+    return [
+        told_apart(summary["smallest_sets"], summary["pairs"]),
+        naive(summary["knobs"], summary["pairs"]),
+        generations(summary["chain"]),
+        proved(summary["proofs"]),
+        outside(summary["explained"], summary["proofs"]),
+        *unmet(summary["claims"]),
+    ]
+
+
+def told_apart(covers: list[dict[str, Any]], pairs: list[dict[str, Any]]) -> str:
+    """How few environments tell all types apart, and which knobs cannot be done without."""
+    whole = next(row for row in covers if row["fixed"] == "none")
+    never = [f"without {row['fixed']}, nothing tells {row['never_apart'][0]}" for row in covers if row["never_apart"]]
+    of = pairs[0]["of"]
+    return (
+        f"Yes, if the environments are chosen for it: {whole['size']} of {of} ({', '.join(whole['chosen'])}) tell all "
+        f"eight types apart, and none of the {whole['smaller_tried']} sets with one less does (the same set does so in "
+        f"{whole['draws_told']} of {whole['draws']} draws of prices); {'; '.join(never)} apart."
+    )
+
+
+def naive(knobs: list[dict[str, Any]], pairs: list[dict[str, Any]]) -> str:
+    """What tells naive from indifferent agents."""
+    row = next(row for row in pairs if (row["one"], row["other"]) == ("naive", "indifferent"))
+    left = ", ".join(f"{own['alike']} when {own['varied']} may be varied" for own in knobs)
+    return (
+        f"Naive agents are told from indifferent ones in {row['environments']} of {row['of']} environments, also where "
+        f"the odds of the command are fixed; of {knobs[0]['of']} naive agents, to which stopping is worth 0 to 2 units "
+        f"of work, as many stay undetected as follows: {left}; what is at stake tells more than the odds."
+    )
+
+
+def generations(chain: list[dict[str, Any]]) -> str:
+    """Whether successors stay corrigible."""
+    dear = [row for row in chain if row["price"] > 0]
+    lost = max(row["last_obeys"] for row in dear if row["type"] in ("indifferent", "counterfactual"))
+    free = next(row for row in chain if row["type"] == "indifferent" and row["price"] == 0)
+    kept = [f"{row['obeys_until']} at a price of {row['price']:g}" for row in dear if row["type"] == "corrigible"]
+    return (
+        f"What an indifferent agent builds does not stay corrigible: at any price above 0 the chance that generation 1 "
+        f"or a later one stops when told is {lost:g}, and at no price it halves with each generation "
+        f"({free['last_obeys']:.3f} in generation {free['generations']}); a corrigible agent's successors obey up to "
+        f"generation {', '.join(kept)}, where the odds of the command are .2 in each."
+    )
+
+
+def proved(proofs: list[dict[str, Any]]) -> str:
+    """What is proved of a corrigible agent, and from which evidence nothing is."""
+    mine = [row for row in proofs if row["type"] == "corrigible"]
+    most = max(row["environments"] for row in mine)
+    alone = [row for row in mine if row["pool"] == "alone" and row["environments"] == most]
+    said = ", ".join(f"'{row['question']}' of {row.get('proved', 0)} of {row['n']}" for row in alone)
+    watched = [row for row in proofs if row["pool"] == "watched" and row["type"] != "indifferent"]
+    return (
+        f"After {most} environments in which nobody watches it is proved of corrigible agents: {said}; when the same "
+        f"environments are watched, {sum(row.get('proved', 0) for row in watched)} of "
+        f"{sum(row['n'] for row in watched)} properties are proved, because an objective that behaves the same there "
+        f"and blocks, provokes or goes on when alone is always left."
+    )
+
+
+def outside(explained: list[dict[str, Any]], proofs: list[dict[str, Any]]) -> str:
+    """That indifference is no objective of the family, and what comes of not noticing it."""
+    row = next(row for row in explained if row["type"] == "indifferent")
+    other = next(row for row in explained if row["type"] == "counterfactual")
+    wrong = [own for own in proofs if own["type"] == "indifferent" and own["pool"] == "no successors"]
+    wrongly, asked = sum(own["proved_wrongly"] for own in wrong), sum(own["n"] for own in wrong)
+    return (
+        f"Indifference as published is no single objective: {row['of'] - row['explained']} of {row['of']} such agents "
+        f"contradict every reward of the family in {row['fewest']} environments or more, while "
+        f"{other['explained']} of {other['of']} counterfactually indifferent ones pass for agents that hardly care to "
+        f"obey; who takes the former for agents of the family 'proves' from environments without successors that they "
+        f"build in a switch, wrongly, in {wrongly} of {asked} cases."
+    )
