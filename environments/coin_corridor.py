@@ -110,7 +110,8 @@ def shares(decorrelated: float, *, length: int = LENGTH) -> Array:
 def family(length: int = LENGTH) -> ii.rewards.LinearRewards:
     """What having the coin, being in the last column, and every step until the episode is over are worth.
 
-    ``coin at the end`` is the last column too.  ``over`` is worth 0, which fixes the constant that no behaviour tells.
+    ``coin at the end`` is the last column too.  ``over`` is worth 0, but as nothing but the coin ends an episode, one
+    direction is left that no behaviour tells: :func:`indifferent`.
     """
     cells = 2 * length - 2
     features = np.zeros((cells + 3, 4, len(KINDS)))
@@ -118,6 +119,15 @@ def family(length: int = LENGTH) -> ii.rewards.LinearRewards:
     features[[length - 1, cells], :, 1] = 1
     features[:-1, :, 2] = 1
     return ii.rewards.LinearRewards(features, names=KINDS)
+
+
+def indifferent(discount: float) -> Array:
+    """The objective (3,) under which everything is the same: having the coin pays what later steps would have paid.
+
+    A step is worth 1 and the coin ``g / (1 - g)``, so that every policy has the value ``1 / (1 - g)`` in every state
+    but ``over``.
+    """
+    return np.array([discount / (1 - discount), 0.0, 1.0])
 
 
 def observations(env: ii.Environment, salience: float = 1.0) -> Array:

@@ -97,6 +97,19 @@ def test_objectives_agree_on_the_way_to_the_coin_at_the_end_and_differ_elsewhere
         assert other[world.coin_column(env), world.RIGHT] == 1
 
 
+@pytest.mark.parametrize("discount", [0.5, 0.9])
+def test_to_who_is_indifferent_every_policy_is_worth_the_same(discount):
+    rng = np.random.default_rng(0)
+    for env in world.levels(discount=discount):
+        policy = rng.dirichlet(np.ones(4), env.n_states)
+        reward = world.family().reward(env, world.indifferent(discount))
+        values = ii.planning.evaluate(env, reward, policy)
+        np.testing.assert_allclose(values[:-1], 1 / (1 - discount))
+        ident = ii.identify([(env, policy)], world.family())
+        assert ident.contains(world.indifferent(discount))
+        assert ident.contains(-world.indifferent(discount))
+
+
 def test_shares_of_levels():
     np.testing.assert_allclose(world.shares(0.06), [0.94, *[0.01] * 6])
     assert world.shares(0.3, length=5).shape == (len(world.levels(length=5)),)
