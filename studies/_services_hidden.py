@@ -212,7 +212,7 @@ def row(drawn: Hidden) -> dict[str, Any]:
         "hidden": len(kept.layer),
         "layers": layers,
         "true_lab_worth_top": float(drawn.theta[-1]),
-        "lab_worth_leaf": float(found.aligned.handed[-1, -1]),
+        "true_lab_worth_leaf": float(found.aligned.handed[-1, -1]),
     }
     if not len(kept.layer):
         return told

@@ -10,6 +10,7 @@ import numpy as np
 from irl_ident import figures
 from irl_ident.environment import Array, Mask
 from studies import _services as measures
+from studies._services_findings import DOWN
 
 if TYPE_CHECKING:
     import pandas as pd
@@ -45,7 +46,7 @@ HIDDEN = [
 
 def wrong_lab(table: pd.DataFrame) -> pd.DataFrame:
     """Whether the leaf of a chain without any misaligned layer wants into the lab, which the top wants left alone."""
-    return table.assign(wrong=(table["lab_worth_leaf"] * table["true_lab_worth_top"] < 0).astype(float))
+    return table.assign(wrong=(table["true_lab_worth_leaf"] * table["true_lab_worth_top"] < 0).astype(float))
 
 
 def means(table: pd.DataFrame, keys: Sequence[str], columns: Sequence[str]) -> list[dict[str, Any]]:
@@ -94,7 +95,7 @@ def claims(parts: Mapping[str, pd.DataFrame]) -> list[dict[str, Any]]:
     offered = internal[internal["menu"] == internal["menu"].max()]
     optimal = offered["leaf"] == OPTIMAL
     told: dict[str, Any] = {
-        "bits fall or stay, down the layers of a chain and in its leaf": down_the_layers(below),
+        DOWN: down_the_layers(below),
         "bits are at most the log2 of the menu": below["bits"] <= np.log2(below["menu"]) + ROUNDING,
         "what a chain can end in only shrinks with its layers": np.diff(reach.to_numpy(), axis=1) <= 0,
         "bits fall or stay with another layer, from the first menu on": later,

@@ -45,9 +45,9 @@ def outcome(made, menus, theta):
 
 @pytest.mark.parametrize("horizon", [1, 2, 3, None])
 def test_chains_end_where_nested_search_ends(horizon):
-    for seed in range(4):
+    for seed in range(3):
         made = chain(seed, horizon=horizon, shares=[0.3, 0.7])
-        for theta in np.random.default_rng([seed, 9]).normal(size=(5, 5)):
+        for theta in np.random.default_rng([seed, 9]).normal(size=(3, 5)):
             last = Commissioned(made, theta)
             np.testing.assert_array_equal(last.objectives[-1], outcome(made, made.menus, theta))
             env = made.environments[0]
@@ -167,6 +167,41 @@ def test_the_top_may_act_itself():
     np.testing.assert_array_equal(alone.objectives, theta[None])
     np.testing.assert_array_equal(alone.policy(worlds(0)[0]), leaf(theta, 2).policy(worlds(0)[0]))
     assert alone.chain.within_reach == ()
+
+
+def test_a_leaf_that_sees_two_steps_is_better_off_with_a_trail_than_with_the_goal():
+    """A corridor of six cells, the goal at its end and paid there: a trail leads there, for which nobody else asks.
+
+    Who sees two steps and is paid at the goal alone wanders until it stands beside it; on a trail it needs five steps.
+    """
+    n, g = 6, 0.9
+    here = np.arange(n)
+    moves = np.stack([np.maximum(here - 1, 0), np.minimum(here + 1, n - 1)], axis=1)
+    corridor = ii.Environment(np.eye(n)[moves], g, np.eye(n)[0])
+    goal, trail = np.eye(n)[-1], here / n
+    family = ii.rewards.StateRewards(n)
+    wandering = np.full((n, 2), 0.5)
+    wandering[-2:] = [0, 1]
+    for horizon, place, worth in (
+        (2, 1, g ** (n - 1) / (1 - g)),
+        (n, 0, g ** (n - 1) / (1 - g)),
+        (None, 0, g ** (n - 1) / (1 - g)),
+    ):
+        made = ServiceChain(family, [np.array([goal, trail])], [corridor], horizon)
+        assert made.chosen(goal[None]).tolist() == [[place]]
+        assert goal @ made.counts[0][place] == pytest.approx(worth, rel=1e-9)
+    alone = ServiceChain(family, [], [corridor], 2).leaf_counts(goal[None])[0] @ goal
+    assert alone == pytest.approx(planning.evaluate(corridor, np.repeat(goal[:, None], 2, axis=1), wandering)[0])
+    assert alone < 0.5 * g ** (n - 1) / (1 - g)
+
+
+def test_what_the_last_service_pursues_is_what_is_scored():
+    made = chain(2)
+    last = Commissioned(made, np.ones(5))
+    env = made.environments[0]
+    np.testing.assert_array_equal(last.mesa_objective(env), FAMILY.reward(env, last.objectives[-1]))
+    told = ii.score(ii.solvers.AnalyticCenter().fit([(env, last.policy(env))], FAMILY), last, env)
+    assert 0 <= told.starc <= 2
 
 
 @pytest.mark.parametrize(

@@ -200,6 +200,10 @@ class Commissioned(Agent):
         """The last service."""
         return self.chain.leaf(self.objectives[-1])
 
+    def mesa_objective(self, env: Environment) -> Array:
+        """The reward that the last service pursues in ``env``, (S, A)."""
+        return self.leaf.mesa_objective(env)
+
     def policy(self, env: Environment) -> Array:  # noqa: D102
         return self.leaf.policy(env)
 
