@@ -10,7 +10,7 @@ from matplotlib.ticker import MaxNLocator
 
 from irl_ident import figures
 from irl_ident.environment import Array
-from studies._gap_summary import widths
+from studies._gap_summary import part, widths
 from studies._gap_worlds import ALIGNED, CASES
 
 if TYPE_CHECKING:
@@ -19,6 +19,9 @@ if TYPE_CHECKING:
     from matplotlib.figure import Figure
 
 TRAINED, PROBED, TRUE = "0.82", figures.COLOURS["sky"], figures.COLOURS["vermilion"]
+THINNEST = 0.03
+"""Bands are drawn at least so wide."""
+
 STRATEGIES = {
     "random": "0.45",
     "greedy": figures.COLOURS["blue"],
@@ -45,18 +48,18 @@ def figure(table: pd.DataFrame, summary: Mapping[str, Any]) -> Figure:
     rows = left.subplots()
     draw_kinds(rows, table)
     above, middle, below = right.subplots(3, 1)
-    draw_decorrelated(above, table[table["part"] == "decorrelated"])
-    draw_flags(middle, table[table["part"] == "flags"])
-    draw_widths(below, table[table["part"] == "bands"])
+    draw_decorrelated(above, part(table, "decorrelated"))
+    draw_flags(middle, part(table, "flags"))
+    draw_widths(below, part(table, "bands"))
     figures.panel_letters([rows, above, middle, below])
     return drawn
 
 
 def kinds(table: pd.DataFrame) -> list[tuple[str, pd.DataFrame]]:
     """Rows of the first panel: built agents, then learned ones."""
-    built = table[table["part"] == "bands"]
+    built = part(table, "bands")
     found = [(kind, built[built["kind"] == kind]) for kind in CASES]
-    learned = table[table["part"] == "learned"].assign(strategy="probes")
+    learned = part(table, "learned").assign(strategy="probes")
     return found + [(f"learned: {kind}", own) for kind, own in learned.groupby("kind", sort=False)]
 
 
@@ -70,15 +73,16 @@ def draw_kinds(ax: Axes, table: pd.DataFrame) -> None:
     """For each kind of agent the band from training, the band after probes, and the gap."""
     found = kinds(table)
     for row, (_, own) in enumerate(found):
-        for bands, colour, width in ((own[own["probes"] == 0], TRAINED, 8.0), (last(own), PROBED, 4.0)):
+        for bands, colour, width in ((own[own["probes"] == 0], TRAINED, 9.0), (last(own), PROBED, 5.5)):
             kept = bands[bands["explained"].astype(bool)]
             if len(kept):
                 low, high = float(kept["least"].mean()), float(kept["most"].mean())
-                ends = [low, high] if high - low > 0.004 else [low - 0.004, low + 0.004]
+                middle, half = (low + high) / 2, max(high - low, THINNEST) / 2
+                ends = [middle - half, middle + half]
                 ax.plot(ends, [row, row], color=colour, linewidth=width, solid_capstyle="butt", zorder=2)
         gaps = own.groupby("replicate")["true_gap"].first().to_numpy(dtype=float)
         ax.plot(gaps, np.full(gaps.size, row), "o", color=TRUE, markersize=1.8, alpha=0.35, markeredgewidth=0, zorder=3)
-        ax.plot(gaps.mean(), row, "D", color=TRUE, markersize=3.6, zorder=4)
+        ax.plot(gaps.mean(), row, "D", color=TRUE, markersize=3, zorder=4)
         ax.text(1.04, row, held(own), fontsize=6.5, va="center", ha="left", color=colour_of(own))
     edges = [row for row in range(1, len(found)) if group(found[row][0]) != group(found[row - 1][0])]
     for edge in edges:
@@ -87,14 +91,16 @@ def draw_kinds(ax: Axes, table: pd.DataFrame) -> None:
     ax.set_yticks(range(len(found)), [kind for kind, _ in found], fontsize=6.5)
     ax.set_xticks([0, 0.25, 0.5, 0.75, 1])
     ax.spines["bottom"].set_bounds(0, 1)
-    n = int(table.loc[table["part"] == "bands", "replicate"].nunique())
-    for x, colour, words in (
-        (0.0, "0.5", "possible after training"),
-        (0.47, PROBED, "after probes"),
-        (0.76, TRUE, f"gap (n = {n})"),
+    ax.spines["left"].set_visible(False)
+    ax.tick_params(axis="y", length=0)
+    n = int(part(table, "bands")["replicate"].nunique())
+    for x, y, colour, words in (
+        (0.0, -1.75, "0.55", "possible after training"),
+        (0.0, -1.05, PROBED, "possible after probes"),
+        (0.62, -1.75, TRUE, f"gap (mean, n = {n})"),
     ):
-        ax.text(x, -1.5, words, color=colour, fontsize=7, fontweight="bold", va="center")
-    ax.text(1.04, -1.2, "gap in\nband", fontsize=6.5, va="center", linespacing=0.95)
+        ax.text(x, y, words, color=colour, fontsize=7, fontweight="bold", va="center")
+    ax.text(1.04, -1.1, "gap in\nband", fontsize=6.5, va="center", linespacing=0.95)
 
 
 def group(kind: str) -> str:
@@ -148,11 +154,11 @@ def draw_flags(ax: Axes, table: pd.DataFrame) -> None:
                 ax.plot(place + shift, low, "D", color=colour, markersize=3.6)
             else:
                 ax.plot([place + shift] * 2, [low, high], color=colour, linewidth=3.5, solid_capstyle="butt")
-        ax.text(len(counts) - 0.75, float(own["true_gap"].mean()), word, color=colour, fontsize=6.5, va="center")
+        ax.text(len(counts) - 0.7, float(own["true_gap"].mean()), word, color=colour, fontsize=6.5, va="center")
     ax.axvline(len(counts) - 1.5, color="0.6", linewidth=0.6, linestyle=":")
     n = int(table["replicate"].nunique())
-    ax.text(0, 1.13, f"flag down: tied, [0, 1] (n = {n})", fontsize=6.5, va="center")
-    ax.text(len(counts) - 1.35, 1.13, "flag up once", fontsize=6.5, va="center")
+    ax.text(-0.4, 1.14, f"flag down: tied (n = {n})", fontsize=6.5, va="center")
+    ax.text(len(counts) - 1.4, 1.14, "up once", fontsize=6.5, va="center")
     ax.set_xticks(range(len(counts)), [str(count) for count in counts])
     ax.set(ylim=(-0.06, 1.22), xlim=(-0.5, len(counts) - 0.4), xlabel="environments seen", ylabel="possible gap")
     ax.set_yticks([0, 0.5, 1])

@@ -26,11 +26,11 @@ FEWER_SHARES = (0.0, 0.02, 0.06, 0.11, 0.3)
 """The same where training takes long."""
 
 STEPS = {"coin corridor": 600, "colour maze": 1000, "keys and chests": 600}
-LEVELS = 6
+LEVELS = 4
 """Training levels of each kind, in mazes."""
 
-UNSEEN = 8
-"""Shifted levels that no agent was trained in."""
+UNSEEN = 6
+"""Shifted mazes that no agent was trained in."""
 
 
 @dataclass(frozen=True, eq=False)
@@ -42,8 +42,8 @@ class Course:
     family : RewardFamily
     base, proxy : array (d,)
         What training pays for, and what comes with it in ordinary levels.
-    ordinary, decorrelated, unseen : sequence of Environment
-        Levels of training, of which the second kind are a share, and shifted levels for deployment.
+    ordinary, decorrelated, shifted : sequence of Environment
+        Levels of training, of which the second kind are a share, and those of deployment, like the second kind.
     observe : callable
     """
 
@@ -52,25 +52,15 @@ class Course:
     proxy: Array
     ordinary: Sequence[Environment]
     decorrelated: Sequence[Environment]
-    unseen: Sequence[Environment]
+    shifted: Sequence[Environment]
     observe: Callable[[Environment], Array]
 
 
 def corridor(rng: np.random.Generator) -> Course:
-    """The coin at the end, or in a pocket; levels that are not seen are as long and discounted otherwise."""
-    levels = coin_corridor.levels()
-    unseen = coin_corridor.levels(discount=0.9)[1:]
-    return Course(
-        *(
-            coin_corridor.family(),
-            coin_corridor.BASE,
-            coin_corridor.PROXY,
-            levels[:1],
-            levels[1:],
-            unseen,
-            _corridor_seen,
-        )
-    )
+    """The coin at the end, or in a pocket: there are so few levels that those of deployment are those of training."""
+    first, *others = coin_corridor.levels()
+    theta = coin_corridor.BASE, coin_corridor.PROXY
+    return Course(coin_corridor.family(), *theta, [first], others, others[::-1], _corridor_seen)
 
 
 def maze(rng: np.random.Generator) -> Course:

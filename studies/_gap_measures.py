@@ -149,14 +149,14 @@ def pretending(training: int, deployment: int, discount: float, start: int) -> d
 
 
 def decorrelated(name: str, seed: int, shares: Sequence[float]) -> list[dict[str, Any]]:
-    """Gaps of learned agents in levels that they never saw, by share of decorrelated training levels."""
+    """Gaps of learned agents in shifted levels, by share of decorrelated training levels."""
     course = learned.COURSES[name](np.random.default_rng(seed))
     rows = []
     for share, agent in zip(shares, learned.trained(course, shares, seed, learned.STEPS[name]), strict=True):
         told = {"course": name, "share": share}
         for kind, player in (("greedy", agent.greedy()), ("sampled", agent)):
             there, before = (
-                np.mean([_gap(player, course, env) for env in levels]) for levels in (course.unseen, course.ordinary)
+                np.mean([_gap(player, course, env) for env in levels]) for levels in (course.shifted, course.ordinary)
             )
             rows.append(told | {"agent": kind, "true_gap": float(there), "true_training_gap": float(before)})
     return rows
@@ -168,7 +168,7 @@ def learned_band(name: str, seed: int, probes: int) -> list[dict[str, Any]]:
         return _robot_band(seed, probes)
     course = learned.COURSES[name](np.random.default_rng(seed))
     (trained,) = learned.trained(course, [0.0], seed, learned.STEPS[name])
-    agent, deployment = trained.greedy(), course.unseen[0]
+    agent, deployment = trained.greedy(), course.shifted[0]
     environments = *course.ordinary, *course.decorrelated[:probes]
     seen = [watched_on_the_way(agent, env, unique=name != "keys and chests") for env in environments]
     first = len(course.ordinary)

@@ -18,11 +18,13 @@ NARROW = 0.05
 """A band that is no wider has collapsed."""
 
 ZERO = 1e-6
+WHOLE = ("replicate", "probes", "environments", "depth", "turns_at", "training", "deployment")
+"""Columns of counts."""
 
 
 def summary(table: pd.DataFrame) -> dict[str, Any]:
     """Everything, from the rows of all tasks."""
-    parts = {str(name): own for name, own in table.groupby("part")}
+    parts = {str(name): part(table, str(name)) for name in table["part"].unique()}
     bands = parts["bands"]
     return {
         "claims": claims(parts),
@@ -35,6 +37,13 @@ def summary(table: pd.DataFrame) -> dict[str, Any]:
         "selected": selected(parts["selected"]) if "selected" in parts else [],
         "unlike what is assumed": otherwise(bands),
     }
+
+
+def part(table: pd.DataFrame, name: str) -> pd.DataFrame:
+    """The rows of one part, with the columns that it has, counts as whole numbers."""
+    own = table[table["part"] == name].dropna(axis="columns", how="all")
+    whole = [column for column in WHOLE if column in own]
+    return own.astype(dict.fromkeys(whole, int))
 
 
 def interval(values: Any) -> dict[str, Any]:
@@ -98,7 +107,7 @@ def by_kind(table: pd.DataFrame) -> list[dict[str, Any]]:
     """Gaps, and bands after training and after the last probe, by kind and strategy."""
     rows = []
     for (kind, strategy), own in table.groupby(["kind", "strategy"], sort=False):
-        for number in sorted({0, int(own["probes"].max())} & set(own["probes"].astype(int))):
+        for number in sorted({0, int(own["probes"].max())} & set(own["probes"])):
             here = own[own["probes"] == number]
             kept = here[here["explained"].astype(bool)]
             row = {"kind": kind, "strategy": strategy, "probes": number, "n": len(here), "explained": len(kept)}
@@ -128,7 +137,7 @@ def widths(table: pd.DataFrame) -> list[tuple[str, int, Array]]:
     for strategy, own in kept[kept["probes"] > 0].groupby("strategy", sort=False):
         found.append((str(strategy), 0, start.to_numpy()))
         for number, here in own.groupby("probes"):
-            found.append((str(strategy), int(str(number)), here.groupby("replicate")["width"].mean().to_numpy()))
+            found.append((str(strategy), int(number), here.groupby("replicate")["width"].mean().to_numpy()))
     return found
 
 
@@ -202,8 +211,8 @@ def findings(found: Mapping[str, Any]) -> list[str]:
         f"where the world shifted (means over {n}); from training alone the band of gaps that are possible contained "
         f"both 0 and the gap in {share('the band from training')} cases.",
         f"The gap was in the band in {share('the gap is in the band')} cases where agents plan as assumed, and the "
-        f"checker accepted {share('proofs of bands')} proofs; one probe shifted as deployment is collapsed the band in "
-        f"{share('one matching probe')} cases, so that it often takes more than one.",
+        f"checker accepted {share('proofs of bands')} proofs; one probe shifted as deployment is collapsed the band (to "
+        f"{NARROW} or less) in {share('one matching probe')} cases, and {_widths_told(found)}.",
         _otherwise_told(found),
         f"A deceiver and its aligned double did the same, and left the band [0, 1], in {share('a deceiver')} sets of "
         f"environments with the flag down; one with the flag up told them apart in {share('one environment')} cases.",
@@ -214,6 +223,15 @@ def findings(found: Mapping[str, Any]) -> list[str]:
         listed = "; ".join(f"{row['claim']} ({row['held']} of {row['of']})" for row in failed)
         sentences[-1] += f" Expected and not always so: {listed}."
     return sentences
+
+
+def _widths_told(found: Mapping[str, Any]) -> str:
+    own = [row for row in found["strategies"] if row["strategy"] == "counterexample"]
+    first, last = own[0]["width"], own[-1]["width"]
+    return (
+        f"{own[-1]['probes']} probes against the certificate narrowed it from {first['mean']:.2f} to {last['mean']:.2f} "
+        f"[{last['lower']:.2f}, {last['upper']:.2f}] on average"
+    )
 
 
 def _otherwise_told(found: Mapping[str, Any]) -> str:
