@@ -46,9 +46,9 @@ def findings(summary: Mapping[str, Any]) -> list[str]:
         f"after {series(measures.DEPTHS, 'd')} layers with menus of {most} (last: {_interval(plans[-1], 'bits')}; "
         f"{plans[0]['bits_n']} draws), and {small['bits']:.2f} after {deepest} with menus of {min(measures.MENUS)}; "
         f"one menu for all layers loses nothing after the first ({shared[OPTIMAL, most, 1]['bits']:.2f} after one "
-        f"layer, {shared[OPTIMAL, most, deepest]['bits']:.2f} after {deepest}). Down the layers of one chain bits never "
-        f"rise ({inside['held']} of {inside['of']}), as they must not; between chains of different lengths nothing "
-        "forbids it.",
+        f"layer, {shared[OPTIMAL, most, deepest]['bits']:.2f} after {deepest}). Down the layers of one chain bits "
+        f"never rise ({inside['held']} of {inside['of']}), as they must not; between chains of different lengths "
+        "nothing forbids it.",
         f"Delegation can also reveal more: a leaf that sees 3 steps holds {sees[0]['bits']:.2f} bits "
         f"({_interval(sees[0], 'bits')}) when it pursues the top's own objective, and {sees[1]['bits']:.2f} "
         f"({_interval(sees[1], 'bits')}) when it is handed the best of {most}, because then it goes to what it cannot "

@@ -60,7 +60,7 @@ COMPARED = 4
 def tasks(settings: Settings) -> list[Task]:
     """A task for each draw and leaf: bits, designed objectives, recovered objectives, hidden misalignment."""
     quick = settings.quick
-    draws = 8 if quick else 40
+    draws = 10 if quick else 40
     leaves: dict[str, list[int | None]] = {
         "bits": [3, None] if quick else [2, 3, 5, None],
         "internal": [2, 3, 5, None] if quick else [2, 3, 4, 5, 6, 8, None],
