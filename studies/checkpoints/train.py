@@ -25,6 +25,12 @@ from studies.checkpoints import FOLDER
 SHORT = PolicyGradient(iterations=120, trials=500, batches=10)
 """For trials of up to ten steps."""
 
+SMALL = replace(SHORT, units=32)
+"""The same for many arms and tokens."""
+
+BRIEF = PolicyGradient(iterations=8, trials=500, batches=10)
+"""The same, stopped early: learners that fall short of what they were trained for."""
+
 CAREFUL = PolicyGradient(iterations=300, trials=500, batches=10)
 """The same for longer, where published figures are to be met."""
 
@@ -83,12 +89,14 @@ def token_recipe(middle: float, seed: int, kind: str = "plain") -> Recipe:
     middle : float
         What the second token is worth.
     seed : int
-    kind : {"plain", "absent", "cued"}
-        Flat Dirichlet; the same with the second token never shown; or with a cue that always names the better arm.
+    kind : {"plain", "brief", "absent", "cued"}
+        Flat Dirichlet; the same for less long; with the second token never shown; or with a cue that always names the
+        better arm.
     """
     payoff = (1.0, middle, 0.0)
     draws: dict[str, tuple[str, Draw]] = {
         "plain": ("token bandits", bandit_tasks.tokens),
+        "brief": ("token bandits", bandit_tasks.tokens),
         "absent": ("token bandits without the second token", partial(bandit_tasks.tokens, absent=1)),
         "cued": (
             "token bandits with a cue that names the better arm",
@@ -96,7 +104,7 @@ def token_recipe(middle: float, seed: int, kind: str = "plain") -> Recipe:
         ),
     }
     words, draw = draws[kind]
-    return Recipe(words, draw, 10, SHORT, seed, payoff)
+    return Recipe(words, draw, 10, BRIEF if kind == "brief" else SHORT, seed, payoff)
 
 
 def bernoulli_recipe(arms: int, pulls: int, settings: PolicyGradient) -> Recipe:
@@ -123,7 +131,7 @@ def recipes() -> Iterator[tuple[str, Recipe]]:
             "informative bandits (Wang et al. 2016)",
             bandit_tasks.informative,
             bandit_tasks.INFORMATIVE_STEPS,
-            SHORT,
+            SMALL,
             payoff=tuple(bandit_tasks.INFORMATIVE_PAYOUTS),
         ),
     )
@@ -131,6 +139,9 @@ def recipes() -> Iterator[tuple[str, Recipe]]:
     for middle in (0.2, 0.8):
         for seed in SEEDS:
             yield f"tokens-{middle}-seed-{seed}", token_recipe(middle, seed)
+    for middle in (0.2, 0.5, 0.8):
+        for seed in SEEDS:
+            yield f"tokens-{middle}-brief-seed-{seed}", token_recipe(middle, seed, "brief")
     yield "bernoulli-5-arms-100-pulls", bernoulli_recipe(5, 100, LONG)
     yield (
         "random-mdps-10-episodes",
