@@ -39,7 +39,8 @@ GENERATIONS, PRESS = 6, 0.2
 
 def behaviour(agent: Agent, env: Environment) -> Array:
     """Expected visits of states, (S,): which of several acts that do the same is taken is no behaviour."""
-    return planning.occupancy(env, agent.policy(env)).sum(axis=1)
+    visits: Array = planning.occupancy(env, agent.policy(env)).sum(axis=1)
+    return visits
 
 
 def apart(one: Array, other: Array) -> float:
@@ -115,7 +116,7 @@ def _least_size(table: Mask) -> int:
     found = optimize.milp(
         np.ones(len(table)),
         constraints=optimize.LinearConstraint(table.T.astype(float), lb=1),
-        integrality=np.ones(len(table)),
+        integrality=np.ones(len(table), dtype=np.int64),
         bounds=optimize.Bounds(0, 1),
     )
     if not found.success:

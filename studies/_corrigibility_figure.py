@@ -130,12 +130,12 @@ def draw_knobs(ax: Axes, rows: list[dict[str, Any]]) -> None:
 def draw_off_switch(ax: Axes, table: pd.DataFrame) -> None:
     """What deferring is worth against the mean of the belief; filled where the robot defers."""
     ax.axhline(0, color="0.6", linewidth=0.6, label="_zero")
-    for beta, own in table.groupby("beta"):
-        colour, name = BETAS[float(beta)], "rational" if beta == 0 else f"β = {beta:g}σ"
+    for beta, colour in BETAS.items():
+        own, name = table[table["beta"] == beta], "rational" if beta == 0 else f"β = {beta:g}σ"
         every = own.iloc[:: max(1, len(own) // 20)]
         for waits, filled in ((True, colour), (False, "white")):
             some = every[(every["waits"] == 1) == waits]
-            style = {"markersize": 2.4, "markerfacecolor": filled, "markeredgewidth": 0.6}
+            style: dict[str, Any] = {"markersize": 2.4, "markerfacecolor": filled, "markeredgewidth": 0.6}
             ax.plot(some["mean"], some["worth"], "o", color=colour, label="_dots", **style)
         for sign in (-1, 1) if beta and measures.SIGMA**2 / (2 * beta) < 2.5 else ():
             boundary = sign * measures.SIGMA**2 / (2 * beta)
@@ -187,7 +187,7 @@ def draw_proofs(ax: Axes, table: pd.DataFrame, question: str) -> None:
                 below += share
             wrongly = float(((chosen["status"] == "proved") & ~chosen["true_holds"].astype(bool)).mean())
             if wrongly > 0.15:
-                said = {"rotation": 90, "color": "white", "fontsize": 6, "fontweight": "bold"}
+                said: dict[str, Any] = {"rotation": 90, "color": "white", "fontsize": 6, "fontweight": "bold"}
                 ax.text(x, wrongly / 2, "wrongly", ha="center", va="center", **said)
             if count is None or count in (counts[0], counts[-1]):
                 ticks[x] = other[0] if count is None else str(count)

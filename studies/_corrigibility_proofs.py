@@ -46,13 +46,18 @@ PROTOCOL = (
     Rules(unwanted=0.8),
     Rules(unwanted=0.8, stake=3),
     Rules(missed=0.2, false_alarm=0.2),
+    Rules(missed=0.5, false_alarm=0.5, stake=3),
     Rules(lottery=True),
     Rules(enforced=True, stake=3),
     Rules(successor=1),
     Rules(successor=2),
     Rules(successor=2, unwanted=0.2),
 )
-"""What agents are tried in, in random order; the environments of the questions are not among them."""
+"""What agents are tried in, in random order; the environments of the questions are not among them.
+
+The human who presses by a coin is there because of the arm, whose maker shows that effort is cheap to it: with more at
+stake under a button that says nothing, everybody of the family to whom it is that cheap would block or provoke.
+"""
 
 
 @dataclass(frozen=True, eq=False)

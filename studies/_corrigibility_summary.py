@@ -27,7 +27,8 @@ def separations(table: pd.DataFrame, replicate: int = 0) -> tuple[list[str], lis
     wide = wide[list(measures.PAIRS)]
     turned = own.drop_duplicates("trial").set_index("trial")["knobs"]
     names = [str(name) for name in wide.index]
-    return names, [frozenset(str(turned[name]).split()) for name in names], wide.to_numpy() > measures.SAME
+    separates: Mask = wide.to_numpy(dtype=float) > measures.SAME
+    return names, [frozenset(str(turned[name]).split()) for name in names], separates
 
 
 def pairs(table: pd.DataFrame) -> list[dict[str, Any]]:
@@ -62,7 +63,8 @@ def covers(table: pd.DataFrame) -> list[dict[str, Any]]:
         kept = [e for e, own in enumerate(turned) if knob not in own]
         cover = measures.smallest_cover(separates[kept])
         chosen = [kept[e] for e in cover.chosen]
-        tells_all = [bool(own[chosen].any(axis=0)[_others(cover.never)].all()) for own in draws]
+        possible = _others(cover.never)
+        tells_all = [bool(own[np.ix_(chosen, possible)].any(axis=0).all()) for own in draws]
         rows.append(
             {
                 "fixed": knob,
@@ -92,13 +94,14 @@ def knobs(table: pd.DataFrame) -> list[dict[str, Any]]:
 def chains(table: pd.DataFrame) -> list[dict[str, Any]]:
     """The last generation that surely obeys, by type and price of a switch."""
     rows = []
-    for (kind, price), own in table.groupby(["kind", "price"], sort=False):
+    for kind, price in dict.fromkeys(zip(table["kind"], table["price"].astype(float), strict=True)):
+        own = table[(table["kind"] == kind) & (table["price"] == price)]
         sure = own.loc[own["obeys"] == 1, "generation"]
         last = own.loc[own["generation"] == own["generation"].max(), "obeys"]
         rows.append(
             {
                 "type": kind,
-                "price": float(price),
+                "price": price,
                 "obeys_until": int(sure.max()) if len(sure) else 0,
                 "generations": int(own["generation"].max()),
                 "last_obeys": float(last.iloc[0]),
@@ -111,7 +114,7 @@ def proof_shares(table: pd.DataFrame) -> list[dict[str, Any]]:
     """Statuses by pool, type, question and number of environments, with how many of the agents have the property."""
     rows = []
     keys = ["pool", "true_type", "question", "environments"]
-    for (pool, kind, question, environments), own in table.groupby(keys, sort=False):
+    for (pool, kind, question, _), own in table.groupby(keys, sort=False):
         proved = own["status"] == "proved"
         has = own["true_holds"].astype(bool)
         rows.append(
@@ -119,7 +122,7 @@ def proof_shares(table: pd.DataFrame) -> list[dict[str, Any]]:
                 "pool": pool,
                 "type": kind,
                 "question": question,
-                "environments": int(environments),
+                "environments": int(own["environments"].iloc[0]),
                 "n": len(own),
                 "have_it": int(has.sum()),
                 "proved_wrongly": int((proved & ~has).sum()),

@@ -7,6 +7,7 @@ from itertools import combinations
 
 import numpy as np
 import pytest
+from scipy import optimize
 
 import irl_ident as ii
 from environments import shutdown_game
@@ -23,6 +24,15 @@ from studies import _corrigibility_types as types  # noqa: E402
 from studies import corrigibility as study  # noqa: E402
 from studies._corrigibility_summary import separations  # noqa: E402
 from studies.study import Settings  # noqa: E402
+
+
+@pytest.fixture(autouse=True, scope="module")
+def _few_points():
+    """Fewer naive agents than the study has."""
+    with pytest.MonkeyPatch.context() as patched:
+        patched.setattr(measures, "WORTHS", (0.0, 0.5, 0.85, 1.15, 1.5, 2.0))
+        patched.setattr(measures, "ODDS", (0.1, 0.35, 0.5, 0.7, 0.9))
+        yield
 
 
 @pytest.fixture(scope="module")
@@ -85,11 +95,13 @@ def test_naive_and_indifferent_are_told_apart_without_control_of_the_odds(told_a
     row = told_apart[(told_apart["one"] == "naive") & (told_apart["other"] == "indifferent")]
     assert row.set_index("trial")["distance"]["button"] > measures.SAME
     knobs = {own["varied"]: own["alike"] for own in study.knobs(pd.DataFrame(measures.knob_rows(0.1)))}
-    assert knobs["nothing"] == knobs["effort"] > knobs["odds"] > knobs["stake"] == 0
+    assert knobs["nothing"] == knobs["effort"] == 2
+    assert knobs["odds"] == knobs["stake"] == 0
 
 
 def test_the_plane_is_the_closed_form():
     rows = pd.DataFrame(measures.plane_rows([3], 0.15))
+    assert len(rows) == 30
     inside = rows[~rows["boundary"]]
     assert 0 < inside["alike"].sum() < len(inside)
     np.testing.assert_array_equal(inside["alike"], inside["closed_form"] == 1)
@@ -125,7 +137,7 @@ class Sealed(Agent):
 
 def test_conclusions_come_from_evidence_alone():
     agent = types.in_shutdown_game(types.Prices())["corrigible"]
-    several = proofs.protocol("alone")[:2]
+    several = proofs.protocol("alone")[:1]
     question = proofs.questions()["stops when told"]
     sealed = proofs.concluded(proofs.watched(Sealed(agent), several), question)
     open_ = proofs.concluded(proofs.watched(agent, several), question)
@@ -172,19 +184,53 @@ def test_a_question_is_answered_as_the_agents_are():
     assert not tried & {question.env.digest for question in questions}
 
 
-def test_indifference_is_no_objective_and_three_environments_show_it():
+def plans(env):
+    """All ways to go through the game: a first act, and going on or stopping at what it leads to."""
+    start = int(env.initial.argmax())
+    nodes = [start + shutdown_game.NODES + n for n in range(16)]
+    for first in range(5):
+        table = np.zeros((env.n_states, 5))
+        table[:, shutdown_game.WORK] = 1
+        table[start] = np.eye(5)[first]
+        visits = ii.planning.occupancy(env, table).sum(axis=1)
+        met = [node for node in nodes if visits[node] > 0]
+        for stops in range(2 ** len(met)):
+            policy = table.copy()
+            for bit, here in enumerate(met):
+                policy[here] = np.eye(5)[shutdown_game.STOP if stops >> bit & 1 else shutdown_game.WORK]
+            yield policy
+
+
+def best_margin(agent, several):
+    """The most by which all that was done can be better than every other plan, over all objectives of size 1."""
+    features = shutdown_game.family().features[:, 0]
+    rows = []
+    for rules in several:
+        env = proofs.build(rules)
+        done = measures.behaviour(agent, env)
+        others = [ii.planning.occupancy(env, policy).sum(axis=1) for policy in plans(env)]
+        rows += [(done - other) @ features for other in others if np.abs(done - other).max() > 1e-9]
+    unknown = np.append(np.zeros(features.shape[1]), -1.0)
+    constraints = np.column_stack([-np.array(rows), np.ones(len(rows))])
+    bounds = [(-1, 1)] * features.shape[1] + [(None, None)]
+    found = optimize.linprog(unknown, A_ub=constraints, b_ub=np.zeros(len(rows)), bounds=bounds)
+    return -found.fun
+
+
+def test_indifference_is_no_objective_and_few_environments_show_it():
     for kind in ("counterfactual", "corrigible", "naive"):
         (row,) = proofs.contradiction_rows(kind, 0)
         assert row["explained"]
     (row,) = proofs.contradiction_rows("indifferent", 0)
-    assert (row["explained"], row["needed"]) == (False, 3)
+    assert (row["explained"], row["needed_names"].count("|") + 1) == (False, row["needed"])
     agent = types.in_shutdown_game(types.drawn_prices(0))["indifferent"]
     evidence = proofs.watched(agent, proofs.protocol("alone"))
     needed = proofs.contradiction(evidence)
     for left in needed:
         assert not proofs.contradictory(proofs.identified([evidence[e] for e in needed if e != left]))
-    with pytest.raises(ii.identified.ContradictoryEvidence):
-        proofs.identified([evidence[e] for e in needed]).center()
+    several = [proofs.protocol("alone")[e] for e in needed]
+    assert best_margin(agent, several) == pytest.approx(0, abs=1e-9)
+    assert best_margin(types.in_shutdown_game(types.drawn_prices(0))["corrigible"], several) > 1e-3
 
 
 @pytest.fixture(scope="module")
