@@ -18,8 +18,10 @@ below it the proxy is selected, above it the coin.
 
 from __future__ import annotations
 
+from collections.abc import Sequence
 from dataclasses import dataclass
 from functools import lru_cache
+from typing import Any
 
 import numpy as np
 
@@ -30,6 +32,10 @@ from irl_ident.environment import Array
 
 OBJECTIVES = {"coin": world.BASE, "end": world.PROXY}
 DEPTHS = tuple(range(1, 11))
+LENGTH_PRICES = (1e-4, 1e-3, 1e-2)
+DEPTH_PRICES = (0.0, 0.02, 0.05, 0.1)
+"""In shares of the return with the coin at the end."""
+
 TOGETHER = 1e-12
 """Scores that differ by less are the same; the earlier planner is chosen, which is the shallower one."""
 
@@ -117,6 +123,39 @@ def _returns(policies: list[Array], discount: float) -> list[float]:
         for env, policy in zip(levels, policies, strict=True)
     ]
     return [got[0], float(np.mean(got[1:]))]
+
+
+def selection_rows(discount: float, saliences: Sequence[float]) -> list[dict[str, Any]]:
+    """What is selected at each salience and each pair of prices, and from which share of levels it is the coin.
+
+    ``share``: where the selected planner comes to pursue the coin, infinity where it never does; ``formula``: the same
+    by :func:`boundary_share`; ``below`` and ``above`` are the planners on its two sides.  A planner's objective is
+    known, so each row has the true one above the boundary.
+    """
+    found, rows = planners(discount), []
+    for salience in saliences:
+        for length_price in LENGTH_PRICES:
+            for depth_price in DEPTH_PRICES:
+                places, chosen = found.corners(salience, length_price, depth_price)
+                names = [found.names[i] for i in chosen]
+                at = names.index("coin") if "coin" in names else None
+                last = chosen[-1] if at is None else chosen[at]
+                before = chosen[-1] if at is None else chosen[max(at - 1, 0)]
+                theta = OBJECTIVES.get(found.names[last], np.zeros(3))
+                rows.append(
+                    {
+                        "discount": discount,
+                        "salience": salience,
+                        "length_price": length_price,
+                        "depth_price": depth_price,
+                        "share": float("inf") if at is None else places[at - 1] if at else 0.0,
+                        "formula": boundary_share(salience, length_price, discount),
+                        "below": f"{found.names[before]}, {found.depths[before]:.0f}",
+                        "above": f"{found.names[last]}, {found.depths[last]:.0f}",
+                        **dict(zip((f"true_{name}" for name in world.KINDS), theta.tolist(), strict=True)),
+                    }
+                )
+    return rows
 
 
 def gain(discount: float) -> float:

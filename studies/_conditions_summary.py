@@ -178,6 +178,25 @@ def fits(boundary: Sequence[Mapping[str, Any]], discount: float) -> list[dict[st
     return rows
 
 
+def selections(table: pd.DataFrame) -> dict[str, Any]:
+    """Exact selection: in how many cases its boundary is the formula's, and what a price of depth changes."""
+    inside = comparable(table)
+    wide = table.pivot_table(index=["discount", "salience", "length_price"], columns="depth_price", values="share")
+    moved = wide.sub(wide[0.0], axis=0).abs() > 1e-9
+    return {
+        "cases": len(inside),
+        "as the formula says": int((abs(inside["share"] - inside["formula"]) < 1e-9).sum()),
+        "moved by a price of depth": {f"{price:g}": int(moved[price].sum()) for price in wide.columns},
+        "of": len(wide),
+    }
+
+
+def comparable(table: pd.DataFrame) -> pd.DataFrame:
+    """Exact selections without a price of depth in which a coin is ever worth its length, rather than random play."""
+    free = table[table["depth_price"] == 0]
+    return free[(free["formula"] < 1) & ~free["above"].str.startswith("nothing")]
+
+
 def tolerances(table: pd.DataFrame) -> list[dict[str, Any]]:
     """What agents lose of the best training return, by slice, steps and share, and what pursuing the end would lose.
 

@@ -31,6 +31,7 @@ import numpy as np
 
 from studies import _conditions_figure as drawing
 from studies import _conditions_search as search
+from studies import _conditions_selection as selection
 from studies import _conditions_summary as sums
 from studies import _conditions_training as training
 from studies.study import Settings, Task
@@ -89,7 +90,9 @@ def tasks(settings: Settings) -> list[Task]:
     quick = settings.quick
     replicates, batch = (3, 3) if quick else (20, 1)
     looks = LOOKS[:2] if quick else LOOKS
-    planned: list[Task] = [{"part": "built", "discount": g} for g in (0.8, DISCOUNT, 0.99)]
+    planned: list[Task] = [
+        {"part": part, "discount": discount} for part in ("built", "selection") for discount in (0.8, DISCOUNT, 0.99)
+    ]
     for name, changed in SLICES.items():
         shares, saliences = _cells(quick=quick, whole=name == BASE)
         for first in range(0, replicates, batch):
@@ -127,6 +130,8 @@ def run(task: Task) -> list[dict[str, Any]]:
     """The rows of one of them."""
     if task["part"] == "built":
         rows = [row | {"discount": task["discount"]} for row in training.built_rows(task["discount"])]
+    elif task["part"] == "selection":
+        rows = selection.selection_rows(task["discount"], SALIENCES)
     elif task["part"] == "trained":
         kept = {
             key: task[key] for key in ("slice", "width", "discount", "learning_rate", "weight_decay", "prioritised")
@@ -197,6 +202,7 @@ def summarise(table: pd.DataFrame) -> Mapping[str, Any]:
         "boundaries": boundary,
         "sizes": sums.sizes(trained, BASE),
         "fits": sums.fits([row for row in boundary if not row["slice"].startswith("discount")], DISCOUNT),
+        "selection": sums.selections(parts["selection"]),
         "tolerances": sums.tolerances(trained),
         "search": sums.search_map(chosen),
         "given_away": sums.given_away(shown),
@@ -208,7 +214,7 @@ def summarise(table: pd.DataFrame) -> Mapping[str, Any]:
 
 def claims(parts: Mapping[str, pd.DataFrame], found: Mapping[str, Any]) -> list[dict[str, Any]]:
     """What was expected, in how many of how many cases it held."""
-    trained, built = parts["trained"], parts["built"]
+    trained, built, exact = parts["trained"], parts["built"], sums.comparable(parts["selection"])
     base = trained[trained["slice"] == BASE]
     some = base[base["decorrelated"] > 0]
     none = base[base["decorrelated"] == 0]
@@ -228,6 +234,7 @@ def claims(parts: Mapping[str, pd.DataFrame], found: Mapping[str, Any]) -> list[
         "built agents have the coin where their objective says, and the verdict is of what they want": (
             (built["coins"] == built["expected_coins"]) & right(built)
         ),
+        "exact selection turns to the coin where the formula says": ((exact["share"] - exact["formula"]).abs() < 1e-9),
         "without decorrelated levels nobody pursues the coin": none["verdict"] != "aligned",
         "all seeds of a cell agree, so the boundary is sharp": np.array([row["misaligned"] in (0, 1) for row in cells]),
         "at salience .1 and 6 % the end is pursued for 1,000 steps": (
@@ -313,7 +320,7 @@ def _selection_sentence(fits: list[dict[str, Any]], steps: int) -> list[str]:
     return [
         f"The salience from which the coin is pursued falls with the share of decorrelated levels to the power of "
         f"{row['slope']:.2f} after {steps:,} steps; exact selection among planners with a price for the length of "
-        f"their objective has -0.50, and is off by a factor of {row['off']:.2f} with the price that fits best."
+        f"their objective has -0.50 and, with the price that fits best, is off by a factor of {row['off']:.2f}."
         for row in own
     ]
 

@@ -73,6 +73,20 @@ def test_boundary_of_selection_is_the_formula(discount):
         np.testing.assert_allclose(back, salience, rtol=1e-9)
 
 
+def test_rows_of_selection_name_the_planners_on_both_sides():
+    rows = pd.DataFrame(selection.selection_rows(0.95, (0.1, 0.5)))
+    free = sums.comparable(rows)
+    np.testing.assert_allclose(free["share"], free["formula"], rtol=1e-9)
+    assert set(free["below"]) == {"end, 8"}
+    assert set(free["above"]) == {"coin, 8"}
+    assert set(rows[rows["above"] == "coin, 8"]["true_coin"]) == {1.0}
+    hopeless = rows[(rows["salience"] == 0.1) & (rows["length_price"] == 1e-2)]
+    assert (hopeless["above"] == "nothing, 0").all()
+    assert np.isinf(hopeless["share"]).all()
+    told = sums.selections(rows)
+    assert told["cases"] == told["as the formula says"] == len(free)
+
+
 def test_returns_of_planners_that_see_far_enough():
     planners = selection.planners(0.9)
     full = {name: planners.returns[i] for i, name in enumerate(planners.names) if planners.depths[i] == 8}
