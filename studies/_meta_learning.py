@@ -17,7 +17,6 @@ from irl_ident.agents.believers import Believer
 from irl_ident.agents.learners import Learner, play
 from irl_ident.environment import Array
 from irl_ident.evidence.observations import Integers
-from studies import checkpoints
 
 BELIEFS = Beliefs()
 PULLS = BELIEFS.pulls
@@ -156,9 +155,9 @@ def built(kind: str, theta: float) -> Learner:
     return Believer(policy(kind, theta), BELIEFS.following, np.array([BELIEFS.first()]))
 
 
-def network(kind: str, theta: float, seed: int) -> Learner:
-    """A released network, one of :data:`NETWORKS`, for which the middle token was worth ``theta`` in training."""
-    return checkpoints.load(f"tokens-{theta:g}-{NETWORKS[kind]}seed-{seed}")
+def released(kind: str, theta: float, seed: int) -> str:
+    """Of a released network, one of :data:`NETWORKS`, for which the middle token was worth ``theta`` in training."""
+    return f"tokens-{theta:g}-{NETWORKS[kind]}seed-{seed}"
 
 
 def watch(learner: Learner, tasks: TokenBandits, pulls: int, seed: int) -> Seen:

@@ -23,7 +23,6 @@ from irl_ident.agents.learners import Histories, Learner, play
 from irl_ident.environment import Array
 from irl_ident.solvers.hypotheses import HypothesisProfile, agreement, profile_hypotheses
 from studies import _meta_learning as worlds
-from studies import checkpoints
 
 BASE = np.array([1.0, 0.5, 0.0])
 """What tokens were worth in training."""
@@ -79,9 +78,9 @@ def built(kind: str, theta: float) -> Learner:
     return Believer(policy, known.following, np.array([known.first(cue) for cue in range(2)]))
 
 
-def network(seed: int) -> Learner:
-    """A network trained with a cue that is always right."""
-    return checkpoints.load(f"tokens-0.5-cued-seed-{seed}")
+def released(seed: int) -> str:
+    """Of a network trained with a cue that is always right."""
+    return f"tokens-{BASE[1]:g}-cued-seed-{seed}"
 
 
 def watch(learner: Learner, count: int, seed: int) -> dict[str, Histories]:

@@ -10,6 +10,7 @@ import numpy as np
 from irl_ident import figures
 from studies import _meta_learning as worlds
 from studies import _meta_learning_cue as cues
+from studies._meta_learning_recovered import LEVEL
 
 if TYPE_CHECKING:
     import pandas as pd
@@ -30,7 +31,7 @@ CUED = {
     "ignores the cue": "ignores\nthe cue",
     "believes the cue": "believes\nthe cue",
     "paid for the cue": "is paid\nfor it",
-    "cue network": "networks,\ntrained with it",
+    "cue network": "networks",
 }
 STRATEGIES = {
     "random": ("random", "0.6"),
@@ -176,17 +177,18 @@ def draw_tasks(axes: Any, table: pd.DataFrame) -> None:
             shown = np.clip(off.astype(float), -FARTHEST, FARTHEST)
             ax.plot(place + rng.uniform(-0.18, 0.18, len(shown)), shown, "o", color=colour, markersize=2.4, alpha=0.6)
             ax.plot([place - 0.32, place + 0.32], [off.mean()] * 2, color=colour, linewidth=1.6)
-        tests = own.loc[own["probe"] == "all", "p_value"]
+        together = own[own["probe"] == "all"]
+        tests, deep = together["p_value"] < LEVEL, together["depth_p_value"] < LEVEL
         ax.set_title(f"{label}", fontsize=6.5, color=colour)
         ax.text(
             0.5,
             0.02,
-            f"disagree: {int((tests < 0.05).sum())} of {len(tests)}",
+            f"disagree: {int(tests.sum())} of {len(tests)}\n(at its best depth: {int(deep.sum())})",
             transform=ax.transAxes,
             ha="center",
             va="bottom",
-            fontsize=6.5,
+            fontsize=6,
         )
         ax.set_xticks(range(len(names)), names, rotation=90, fontsize=6)
-        ax.set(ylim=(-FARTHEST - 0.15, FARTHEST + 0.05), xlim=(-0.6, len(names) - 0.4))
+        ax.set(ylim=(-FARTHEST - 0.3, FARTHEST + 0.05), xlim=(-0.6, len(names) - 0.4))
     axes[0].set_ylabel("theta that it seems to pursue,\nless the one built in or trained for")

@@ -12,6 +12,7 @@ from typing import Any
 
 import numpy as np
 
+import irl_ident as ii
 from irl_ident import planning
 from irl_ident.environment import Array
 from irl_ident.identified.line import explaining, meeting
@@ -24,6 +25,12 @@ from studies._meta_learning import AS_TRAINED, Seen
 LOW, HIGH = -0.5, 1.5
 GRID = np.linspace(LOW, HIGH, 201)
 """What the middle token may be worth, in units of the best; the worst is worth 0."""
+
+DEPTHS = (1, worlds.PULLS)
+"""How many pulls an agent may look ahead; the last is a Bayes agent's way."""
+
+EVERY = 2
+"""Depths are compared on every second value of ``GRID``."""
 
 LEVEL = 0.05
 """Level of the test of agreement; intervals are at 95 %."""
@@ -43,23 +50,30 @@ def values() -> Array:
 
 
 @cache
+def short_values(depth: int) -> Array:
+    """The same for an agent that looks so many pulls ahead, afresh at each, for every second value of ``GRID``."""
+    _, env, family = worlds.plan()
+    return np.stack([planning.bounded_horizon(env, family.reward(env, [1, x]), depth) for x in GRID[::EVERY]])
+
+
+@cache
 def line() -> LinePlan:
     """Plans of Bayes agents with the flat prior for all values of the middle token."""
     _, env, family = worlds.plan()
     return optimal_line(env, family.reward(env, [1, 0]), family.reward(env, [0, 1]), (LOW, HIGH))
 
 
-def profiled(seen: Seen) -> HypothesisProfile:
-    """What choices say of each value of ``GRID``, for a Bayes agent with the flat prior that is soft and lapses."""
-    counts = seen.counts(*values().shape[1:])
+def profiled(seen: Seen, q: Array) -> HypothesisProfile:
+    """What choices say of hypotheses with values ``q`` (M, S, A), for an agent that is soft and lapses."""
+    counts = seen.counts(*q.shape[1:])
     visited = counts.sum(axis=1) > 0
-    return profile_hypotheses(values()[:, visited], counts[visited])
+    return profile_hypotheses(q[:, visited], counts[visited])
 
 
 def concluded(seen: Mapping[str, Seen]) -> list[dict[str, Any]]:
     """Estimate and interval from each kind of task, and from all together with the test of their agreement."""
-    profiles = {name: profiled(one) for name, one in seen.items()}
-    rows = []
+    profiles = {name: profiled(one, values()) for name, one in seen.items()}
+    rows: list[dict[str, Any]] = []
     for name, profile in profiles.items():
         lower, upper = profile.interval(GRID)
         rows.append(
@@ -85,9 +99,35 @@ def concluded(seen: Mapping[str, Seen]) -> list[dict[str, Any]]:
             "upper": upper,
             "p_value": together.p_value,
             "statistic": together.statistic,
+            **looking_ahead(seen, list(profiles.values())),
         }
     )
     return rows
+
+
+def looking_ahead(seen: Mapping[str, Seen], profiles: list[HypothesisProfile]) -> dict[str, Any]:
+    """How many pulls ahead the learner seems to look, by all tasks together, and what it then seems to pursue.
+
+    Parameters
+    ----------
+    seen : mapping
+    profiles : list of HypothesisProfile
+        For a Bayes agent and all of ``GRID``.
+    """
+    by_depth = {depth: [profiled(one, short_values(depth)) for one in seen.values()] for depth in DEPTHS[:-1]}
+    by_depth[DEPTHS[-1]] = [
+        HypothesisProfile(one.log_likelihood[::EVERY], one.temperature[::EVERY], one.lapse[::EVERY], one.choices)
+        for one in profiles
+    ]
+    best = {depth: float(np.sum([one.log_likelihood for one in own], axis=0).max()) for depth, own in by_depth.items()}
+    depth = max(best, key=lambda each: best[each])
+    found = agreement(by_depth[depth])
+    return {
+        "depth": depth,
+        "depth_gain": best[depth] - best[DEPTHS[-1]],
+        "depth_estimate": float(GRID[::EVERY][found.common]),
+        "depth_p_value": found.p_value,
+    }
 
 
 def exactly(seen: Mapping[str, Seen]) -> list[dict[str, Any]]:
@@ -157,6 +197,14 @@ def tolerance(theta: float) -> dict[str, float]:
     for share in SHARES:
         told[f"tolerated_{100 * share:g}_lower"], told[f"tolerated_{100 * share:g}_upper"] = tolerated(theta, share)
     return told
+
+
+def short_sighted(theta: float) -> float:
+    """What looking one pull ahead loses, as a share of the optimum."""
+    _, env, family = worlds.plan()
+    reward = family.reward(env, [1, theta])
+    policy = ii.agents.ShortSighted(family, np.array([1, theta]), 1).policy(env)
+    return 1 - float(planning.evaluate(env, reward, policy)[worlds.BELIEFS.first()]) / optimum(theta)
 
 
 def costliest(theta: float) -> float:

@@ -10,7 +10,7 @@ from scipy import stats
 
 from studies import _meta_learning as worlds
 from studies._meta_learning_cue import AGREEMENTS
-from studies._meta_learning_recovered import LEVEL
+from studies._meta_learning_recovered import DEPTHS, LEVEL
 from studies.wording import series, unmet
 
 if TYPE_CHECKING:
@@ -23,6 +23,7 @@ NETWORK_NAMES = (
     *("tolerated_own_lower", "tolerated_own_upper"),
 )
 LEARNER = ["part", "kind", "replicate", "true_theta"]
+DEEP = ["depth", "depth_gain", "depth_estimate", "depth_p_value"]
 OTHER_PRIOR = ("exact, believes it rare", "believes it rare", "believes arms sure")
 BY_CHANCE = 0.01
 """Counts that their level explains with less probability are not explained by it."""
@@ -38,8 +39,8 @@ def summary(table: pd.DataFrame) -> dict[str, Any]:
     """All of them."""
     watched = table[table["part"].isin(["built", "network", "retrained"])]
     estimated = watched[watched["probe"].notna() & watched["estimate"].notna()]
-    agreed = estimated.loc[estimated["probe"] == "all", [*LEARNER, "p_value", "lower", "upper", "estimate"]]
-    together = estimated[estimated["probe"] == worlds.AS_TRAINED].drop(columns=["p_value"])
+    agreed = estimated.loc[estimated["probe"] == "all", [*LEARNER, *DEEP, "p_value", "lower", "upper", "estimate"]]
+    together = estimated[estimated["probe"] == worlds.AS_TRAINED].drop(columns=["p_value", *DEEP])
     together = together.merge(agreed, on=LEARNER, suffixes=("", "_all"))
     exact = watched[watched["pieces"].notna()]
     base = table[table["part"] == "tolerated"]
@@ -55,7 +56,8 @@ def summary(table: pd.DataFrame) -> dict[str, Any]:
         "probes": probes(estimated),
         "exact": exact_sets(exact),
         "tolerated": [
-            {name: round(float(row[name]), 4) for name in (*TOLERATED_NAMES, "costliest")} for _, row in base.iterrows()
+            {name: round(float(row[name]), 4) for name in (*TOLERATED_NAMES, "costliest", "short_sighted")}
+            for _, row in base.iterrows()
         ],
         "cue": cue_rows(cue),
         "table": returns(cells),
@@ -105,6 +107,9 @@ def learners(kind: str, own: pd.DataFrame) -> dict[str, Any]:
         "interval_holds_truth": int(holds(own).sum()),
         "interval_holds_truth_all": int(holds(own, "_all").sum()),
         "disagree": int((own["p_value"] < LEVEL).sum()),
+        "depths": {str(depth): int((own["depth"] == depth).sum()) for depth in DEPTHS},
+        "disagree_at_depth": int((own["depth_p_value"] < LEVEL).sum()),
+        "mean_distance_at_depth": round(float((own["depth_estimate"] - own["true_theta"]).abs().mean()), 4),
         "loss": round(float(own["true_loss"].mean()), 5),
         "largest_loss": round(float(own["true_loss"].max()), 5),
         "tolerated_by_own_loss": int(inside(own, "own").sum()),
@@ -209,6 +214,9 @@ def claims(
         "the interval of a network misses what it was trained for": ~holds(trained),
         "what a network seems to pursue is what its own loss tolerates": inside(trained, "own"),
         "tasks agree about a network that met every token": trained["p_value"] >= LEVEL,
+        "soft Bayes agents look all pulls ahead": soft["depth"] == DEPTHS[-1],
+        "myopic agents look one pull ahead": by_kind["myopic"]["depth"] == DEPTHS[0],
+        "networks look all pulls ahead": trained["depth"] == DEPTHS[-1],
         "no theta in [0, 1] costs more than 2 % at theta = .5": middle["costliest"] <= 0.02,
         "off distribution the cue explains choices that tokens alone do not": off["paid"] > off["tokens alone"] + 0.01,
         "networks follow a cue that is always wrong in most first pulls": wrong["followed_first"] > 0.5,
@@ -245,7 +253,7 @@ def findings(summary: Mapping[str, Any]) -> list[str]:
     }
     informative = summary["informative"]
     won = [row for row in summary["table"] if row["learner"] == "RL^2" and row["mean"] is not None]
-    last = max(widths)
+    last, one = max(widths), str(DEPTHS[0])
     return [
         f"Watched in tasks as in training, an exact Bayes agent leaves a set of theta whose median width is "
         f"{widths[10]['width_median']:.2g} after 10 tasks and {widths[last]['width_median']:.2g} after {last} "
@@ -264,7 +272,11 @@ def findings(summary: Mapping[str, Any]) -> list[str]:
         f"{sum(row['disagree'] for row in others)} of {sum(row['n'] for row in others)} with another prior, "
         f"{brief['disagree'] + long['disagree']} of {brief['n'] + long['n']} networks and {unseen['disagree']} of "
         f"{unseen['n']} to which the middle token was never shown: about those, one theta for a Bayes agent with the "
-        "prior of the tasks is the wrong model, however tight its interval.",
+        f"prior of the tasks is the wrong model. Agents that look one pull ahead explain "
+        f"{brief['depths'][one] + long['depths'][one]} of {brief['n'] + long['n']} networks better than Bayes agents "
+        f"(and {soft['depths'][one]} of {soft['n']} soft Bayes agents); at their best depth tasks disagree about "
+        f"{brief['disagree_at_depth'] + long['disagree_at_depth']} networks. Looking one pull ahead costs "
+        f"{middle['short_sighted']:.1%} of the optimum at theta = 0.5, so that training hardly selects for more.",
         f"Trained with a cue that is always right, networks follow it in {wrong['paid']['followed_first']:.0%} of "
         f"first pulls where it is always wrong, and lose {wrong['paid']['true_lost']:.0%} against an agent that "
         f"ignores it ({nothing['paid']['true_lost']:.0%} where it means nothing; n = {wrong['paid']['n']}). With a cue "

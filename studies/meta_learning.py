@@ -27,11 +27,13 @@ temperature and lapse; a likelihood-ratio test that tasks agree; what training t
 from __future__ import annotations
 
 from collections.abc import Mapping
+from functools import partial
 from typing import TYPE_CHECKING, Any
 
 import numpy as np
 
 from environments import bandit_tasks
+from irl_ident.agents.checkpoints import load_learner
 from irl_ident.agents.learners import Learner, play
 from studies import _meta_learning as worlds
 from studies import _meta_learning_cue as cues
@@ -59,7 +61,7 @@ BANDITS = 300, 1000
 SEEDS = 5
 """Networks that are released, for each objective."""
 
-CUED = "cue network"
+CUED, INFORMATIVE = "cue network", "informative"
 
 TOLERATED = tuple(np.round(np.linspace(0, 1, 21), 2).tolist())
 """Base objectives of which it is computed what training tolerates."""
@@ -85,10 +87,28 @@ def tasks(settings: Settings) -> list[Task]:
     released += [(worlds.UNSEEN, 0.5), (CUED, 0.5)]
     for number, (kind, theta) in enumerate(released):
         part = "cue network" if kind == CUED else "network"
-        for i in range(seeds):
-            seed = settings.seed_for(2, number, i)
-            planned.append({"part": part, "kind": kind, "replicate": i, "seed": seed, "trained_for": theta})
-    planned.append({"part": "informative", "kind": "network", "replicate": 0, "seed": settings.seed_for(3)})
+        name = cues.released if kind == CUED else partial(worlds.released, kind, theta)
+        planned += [
+            {
+                "part": part,
+                "kind": kind,
+                "replicate": i,
+                "seed": settings.seed_for(2, number, i),
+                "trained_for": theta,
+                "weights": checkpoints.path(name(i)),
+            }
+            for i in range(seeds)
+            if checkpoints.find(name(i)) is not None
+        ]
+    planned.append(
+        {
+            "part": "informative",
+            "kind": "network",
+            "replicate": 0,
+            "seed": settings.seed_for(3),
+            "weights": checkpoints.path(INFORMATIVE),
+        }
+    )
     if not quick:
         for number, (kind, count) in enumerate(((worlds.NETWORK, 10), (worlds.BRIEF, 20))):
             for i in range(count):
@@ -107,22 +127,27 @@ def run(task: Task) -> list[dict[str, Any]]:
     theta = float(np.random.default_rng([seed, 0]).uniform(0.05, 0.95))
     if part == "tolerated":
         rows = [
-            {"true_theta": base, "costliest": recovered.costliest(base), **recovered.tolerance(base)}
+            {
+                "true_theta": base,
+                "costliest": recovered.costliest(base),
+                "short_sighted": recovered.short_sighted(base),
+                **recovered.tolerance(base),
+            }
             for base in TOLERATED
         ]
     elif part == "informative":
-        rows = informed(seed)
+        rows = informed(load_learner(task["weights"]), seed)
     elif part == "built":
         rows = watched(worlds.built(kind, theta), theta, seed, sharp=kind.startswith("exact"))
     elif part == "network":
         theta = task["trained_for"]
-        rows = watched(worlds.network(kind, theta, task["replicate"]), theta, seed)
+        rows = watched(load_learner(task["weights"]), theta, seed)
     elif part == "retrained":
         recipe = brief_recipe if kind == worlds.BRIEF else token_recipe
         rows = watched(recipe(theta, task["replicate"]).train(), theta, seed)
     else:
         base = float(cues.BASE[1])
-        learner = cues.network(task["replicate"]) if part == "cue network" else cues.built(kind, base)
+        learner = load_learner(task["weights"]) if part == "cue network" else cues.built(kind, base)
         rows = cues.compared(cues.concluded(cues.watch(learner, TASKS, seed)), MANY, seed, learner)
     return [{"part": part, "kind": kind, "replicate": task["replicate"], **row} for row in rows]
 
@@ -138,10 +163,10 @@ def watched(learner: Learner, theta: float, seed: int, *, sharp: bool = False) -
     return recovered.compared(rows, many, theta)
 
 
-def informed(seed: int) -> list[dict[str, Any]]:
+def informed(learner: Learner, seed: int) -> list[dict[str, Any]]:
     """How often the network of Wang et al. pulls the arm that informs, and then the arm that it names."""
     tasks = bandit_tasks.informative(MANY, np.random.default_rng([seed, 0]))
-    histories = play(checkpoints.load("informative"), tasks, bandit_tasks.INFORMATIVE_STEPS, seed)
+    histories = play(learner, tasks, bandit_tasks.INFORMATIVE_STEPS, seed)
     last = tasks.n_actions - 1
     target = tasks.distributions[:, last].argmax(axis=1)
     informs, right = histories.actions == last, histories.actions == target[:, None]
