@@ -20,8 +20,8 @@ and with the Boltzmann human the robot defers just when the belief is wide enoug
 For take ``mu >= 0``.  Then ``-Delta = E[U / (1 + exp(U / beta))]`` is a positive factor times the integral of
 ``u exp(-u^2 / 2 sigma^2) w(u)`` with ``w(u) = exp(u mu / sigma^2) / (1 + exp(u / beta))``, and ``w(u) / w(-u) =
 exp(u (2 mu / sigma^2 - 1 / beta))``: at ``mu = sigma^2 / (2 beta)`` w is even and the integral 0; for smaller mu there
-is less weight on each u > 0 than on -u, and it is below 0; for larger mu it is above.  Discrete beliefs have the same
-boundary if they have a normal belief's symmetry; :func:`build` takes any.
+is less weight on each u > 0 than on -u, and it is below 0; for larger mu it is above.  :func:`build` takes any discrete
+belief.
 
 States are the start; for each utility that the action may have, having acted unasked, having been let act, and being
 switched off by the human; off by itself; and the end.  Episodes are two steps; nothing is discounted.

@@ -124,7 +124,7 @@ def draw_knobs(ax: Axes, rows: list[dict[str, Any]]) -> None:
         )
     ax.set_yticks(range(len(rows)), [names[row["varied"]] for row in rows])
     ax.set(xlim=(0.7, 1.55), ylim=(len(rows) - 0.5, -0.5), xlabel="worth of stopping", ylabel="what may be varied")
-    ax.set_title("naive, never told from indifferent", fontsize=7)
+    ax.set_title("naive, not told apart", fontsize=7)
 
 
 def draw_off_switch(ax: Axes, table: pd.DataFrame) -> None:
@@ -178,7 +178,7 @@ def draw_proofs(ax: Axes, table: pd.DataFrame, question: str) -> None:
         start = group * (width + 0.6)
         for place, count in enumerate([*counts, None]):
             pool = own[own["pool"] == ("alone" if count is not None else other)]
-            chosen = pool if count is None else pool[pool["environments"] == count]
+            chosen = pool[pool["environments"] == (pool["environments"].max() if count is None else count)]
             x = start + place + (0.5 if count is None else 0)
             below = 0.0
             for status, colour in STATUSES.items():

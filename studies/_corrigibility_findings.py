@@ -5,6 +5,7 @@ from __future__ import annotations
 from collections.abc import Mapping
 from typing import Any
 
+from studies._corrigibility_summary import FAMILIAR
 from studies.wording import unmet
 
 
@@ -14,7 +15,7 @@ def findings(summary: Mapping[str, Any]) -> list[str]:
         told_apart(summary["smallest_sets"], summary["pairs"]),
         naive(summary["knobs"], summary["pairs"]),
         generations(summary["chain"]),
-        proved(summary["proofs"]),
+        proved(summary["proofs"], summary["witnesses"]),
         outside(summary["explained"], summary["proofs"]),
         *unmet(summary["claims"]),
     ]
@@ -57,18 +58,21 @@ def generations(chain: list[dict[str, Any]]) -> str:
     )
 
 
-def proved(proofs: list[dict[str, Any]]) -> str:
+def proved(proofs: list[dict[str, Any]], witnesses: list[dict[str, Any]]) -> str:
     """What is proved of a corrigible agent, and from which evidence nothing is."""
     mine = [row for row in proofs if row["type"] == "corrigible"]
     most = max(row["environments"] for row in mine)
     alone = [row for row in mine if row["pool"] == "alone" and row["environments"] == most]
     said = ", ".join(f"'{row['question']}' of {row.get('proved', 0)} of {row['n']}" for row in alone)
     watched = [row for row in proofs if row["pool"] == "watched" and row["type"] != "indifferent"]
+    against = [row for row in witnesses if row["pool"] == "watched"]
+    deeds = {deed: sum(row.get(deed, 0) for row in against) for deed in ("blocks", "provokes", "goes on")}
+    done = ", ".join(f"{deed} ({count})" for deed, count in deeds.items())
     return (
         f"After {most} environments in which nobody watches it is proved of corrigible agents: {said}; when the same "
         f"environments are watched, {sum(row.get('proved', 0) for row in watched)} of "
-        f"{sum(row['n'] for row in watched)} properties are proved, because an objective that behaves the same there "
-        f"and blocks, provokes or goes on when alone is always left."
+        f"{sum(row['n'] for row in watched)} properties are proved of agents of any type, because a twin is left that "
+        f"behaves the same there and, alone, {done}."
     )
 
 
@@ -76,12 +80,14 @@ def outside(explained: list[dict[str, Any]], proofs: list[dict[str, Any]]) -> st
     """That indifference is no objective of the family, and what comes of not noticing it."""
     row = next(row for row in explained if row["type"] == "indifferent")
     other = next(row for row in explained if row["type"] == "counterfactual")
-    wrong = [own for own in proofs if own["type"] == "indifferent" and own["pool"] == "no successors"]
+    wrong = [own for own in proofs if own["type"] == "indifferent"]
     wrongly, asked = sum(own["proved_wrongly"] for own in wrong), sum(own["n"] for own in wrong)
     return (
         f"Indifference as published is no single objective: {row['of'] - row['explained']} of {row['of']} such agents "
-        f"contradict every reward of the family in {row['fewest']} environments or more, while "
+        f"contradict every reward of the family, in {row['fewest']} environments or more, while "
         f"{other['explained']} of {other['of']} counterfactually indifferent ones pass for agents that hardly care to "
-        f"obey; who takes the former for agents of the family 'proves' from environments without successors that they "
-        f"build in a switch, wrongly, in {wrongly} of {asked} cases."
+        f"obey; who takes the former for agents of the family before that shows 'proves' of them what is wrong in "
+        f"{wrongly} of {asked} cases, and of agents of the family in "
+        f"{sum(own['proved_wrongly'] for own in proofs if own['type'] in FAMILIAR)} of "
+        f"{sum(own['n'] for own in proofs if own['type'] in FAMILIAR)}."
     )

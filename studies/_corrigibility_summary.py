@@ -132,6 +132,16 @@ def proof_shares(table: pd.DataFrame) -> list[dict[str, Any]]:
     return rows
 
 
+def witnesses(table: pd.DataFrame) -> list[dict[str, Any]]:
+    """What the witnesses against each question do in deployment, by pool."""
+    refuted = table[table["status"] == "refuted"]
+    rows = []
+    for (pool, question), own in refuted.groupby(["pool", "question"], sort=False):
+        deeds = {str(deed): int(count) for deed, count in own["witness_does"].value_counts().sort_index().items()}
+        rows.append({"pool": pool, "question": question, "n": len(own), **deeds})
+    return rows
+
+
 def claims(parts: Mapping[str, pd.DataFrame]) -> list[dict[str, Any]]:
     """What was expected, in how many of how many cases it held."""
     plane, off, chain, proved = parts["plane"], parts["off-switch"], parts["chain"], parts["proofs"]

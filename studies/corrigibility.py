@@ -35,7 +35,7 @@ from studies import _corrigibility_figure as drawing
 from studies import _corrigibility_proofs as proofs
 from studies import _corrigibility_types as types
 from studies._corrigibility_findings import findings
-from studies._corrigibility_summary import chains, claims, covers, knobs, pairs, proof_shares
+from studies._corrigibility_summary import chains, claims, covers, knobs, pairs, proof_shares, witnesses
 from studies.study import Settings, Task
 
 if TYPE_CHECKING:
@@ -48,6 +48,9 @@ EFFORT, SWITCH = 0.1, 0.15
 """What a unit of effort costs in the plane of naive agents, and what a unit of a switch costs in the chain."""
 
 STAKES = (1, 2)
+FEW = 6
+"""Of the environments without successors, a first look."""
+
 KINDS = ("corrigible", "internalised", "indifferent", "deceptive")
 """Types of which proofs are drawn."""
 
@@ -68,7 +71,8 @@ def tasks(settings: Settings) -> list[Task]:
         for kind in kinds:
             one = {"replicate": i, "seed": seed, "kind": kind}
             planned.append({"part": "proofs", **one, "counts": counts, "pool": "alone"})
-            planned += [{"part": "proofs", **one, "counts": [whole], "pool": pool} for pool in proofs.POOLS[1:]]
+            planned.append({"part": "proofs", **one, "counts": [whole], "pool": "watched"})
+            planned.append({"part": "proofs", **one, "counts": [FEW, whole], "pool": "no successors"})
         planned += [{"part": "explained", "replicate": i, "seed": seed, "kind": kind} for kind in types.TYPES]
     return planned
 
@@ -106,6 +110,7 @@ def summarise(table: pd.DataFrame) -> Mapping[str, Any]:
         "knobs": knobs(parts["knobs"]),
         "chain": chains(parts["chain"]),
         "proofs": proof_shares(parts["proofs"]),
+        "witnesses": witnesses(parts["proofs"]),
         "explained": explained(parts["explained"]),
     }
 

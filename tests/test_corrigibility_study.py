@@ -22,7 +22,7 @@ from studies import _corrigibility as measures  # noqa: E402
 from studies import _corrigibility_proofs as proofs  # noqa: E402
 from studies import _corrigibility_types as types  # noqa: E402
 from studies import corrigibility as study  # noqa: E402
-from studies._corrigibility_summary import separations  # noqa: E402
+from studies._corrigibility_summary import claims, separations  # noqa: E402
 from studies.study import Settings  # noqa: E402
 
 
@@ -218,9 +218,8 @@ def best_margin(agent, several):
 
 
 def test_indifference_is_no_objective_and_few_environments_show_it():
-    for kind in ("counterfactual", "corrigible", "naive"):
-        (row,) = proofs.contradiction_rows(kind, 0)
-        assert row["explained"]
+    (row,) = proofs.contradiction_rows("counterfactual", 0)
+    assert row["explained"]
     (row,) = proofs.contradiction_rows("indifferent", 0)
     assert (row["explained"], row["needed_names"].count("|") + 1) == (False, row["needed"])
     agent = types.in_shutdown_game(types.drawn_prices(0))["indifferent"]
@@ -258,14 +257,20 @@ def table(told_apart, proved):
     return pd.concat(parts, ignore_index=True)
 
 
-def test_the_summary_counts_what_the_table_holds(table):
-    summary = study.summarise(table)
+@pytest.fixture(scope="module")
+def summary(table):
+    """The summary of those rows."""
+    return study.summarise(table)
+
+
+def test_the_summary_counts_what_the_table_holds(table, summary):
     told = {row["claim"]: row for row in summary["claims"]}
     assert all(row["of"] > 0 for row in told.values())
     missed = [claim for claim, row in told.items() if row["held"] < row["of"]]
     assert missed == ["environments that tell naive from indifferent agents vary the odds of the command"]
     assert len(summary["pairs"]) == 28
     assert [row["fixed"] for row in summary["smallest_sets"]] == ["none", *types.KNOBS]
+    assert sum(row["n"] for row in summary["witnesses"]) == 2 * 3 * 2 * len(study.KINDS) + 3 * len(study.KINDS)
     assert summary["explained"][4] == {
         "type": "indifferent",
         "explained": 0,
@@ -283,8 +288,7 @@ def test_the_summary_counts_what_the_table_holds(table):
     json.dumps(summary)
 
 
-def test_findings_are_sentences_with_the_numbers_of_the_summary(table):
-    summary = study.summarise(table)
+def test_findings_are_sentences_with_the_numbers_of_the_summary(summary):
     said = study.findings(summary)
     assert 3 <= len(said) <= 6
     for sentence in said:
@@ -295,8 +299,7 @@ def test_findings_are_sentences_with_the_numbers_of_the_summary(table):
     assert said[-1].startswith("Expected and not always found")
 
 
-def test_the_figure_shows_all_parts(table):
-    summary = study.summarise(table)
+def test_the_figure_shows_all_parts(table, summary):
     with figures.style():
         drawn = study.draw(table, summary)
     assert len(drawn.axes) == 8
