@@ -6,13 +6,16 @@ and gives a row.  All learners of a setup play the same tasks.  As in the paper,
 choice does not flatter them.
 
 Where theirs and ours are not the same: the Gittins index is the finite-horizon one, computed exactly (they took the
-best of three approximations for discounted problems); in MDPs, greedy is optimal in the posterior mean under the true
-prior (they took the MAP estimate), which makes it far better; BEB likewise; UCRL2 and optimistic Thompson sampling are
-not here.  RL^2 has 48 units, they had 256.
+best of three approximations for discounted problems).  In MDPs, learners with a prior are given the true one here, in
+which mean rewards are 1 on average, and once more one in which they are 0 on average ("mean 0"): the published figures
+are near the latter, which is what TabulaRL, whose learners the paper's public scripts use, assumes when not told
+otherwise.  Greedy is optimal in the posterior mean (they say the MAP estimate).  UCRL2 is not here.  RL^2 has 48 units,
+they had 256.
 """
 
 from __future__ import annotations
 
+from dataclasses import replace
 from typing import Any
 
 import numpy as np
@@ -23,6 +26,7 @@ from irl_ident.agents.gittins import LARGEST, optimal_value
 from irl_ident.agents.learners import Learner, Tasks, play
 from irl_ident.agents.model_based import MeanModel, PosteriorSampling
 from studies import checkpoints
+from studies.checkpoints.train import SHORT, bernoulli_recipe
 
 BANDIT_COLUMNS = ("random", "Gittins", "Thompson", "optimistic Thompson", "UCB1", "epsilon-greedy", "greedy", "RL^2")
 MDP_COLUMNS = ("random", "PSRL", "OPSRL", "UCRL2", "BEB", "epsilon-greedy", "greedy", "RL^2")
@@ -51,6 +55,7 @@ PUBLISHED_MDPS: dict[int, tuple[float, ...]] = {
 
 TUNED: dict[str, tuple[float, ...]] = {
     "UCB1": tuple(np.arange(11) / 10),
+    "optimistic Thompson": (2, 5, 10, 20),
     "epsilon-greedy": tuple(np.arange(1, 6) / 20),
     "BEB": (1.0, 2.0, 5.0, 10.0, 20.0),
 }
@@ -59,8 +64,14 @@ TUNED: dict[str, tuple[float, ...]] = {
 OPTIMUM_UP_TO = 10
 """Most pulls for which the Bayes-optimal value is computed."""
 
-DRAWS = 5
+DRAWS = 10
 """Draws of optimistic PSRL."""
+
+WITH_PRIOR = ("PSRL", "OPSRL", "BEB", "epsilon-greedy", "greedy")
+"""Learners of MDPs that have a prior, and are played with a wrong one as well."""
+
+PRIOR_MEANS = (1.0, 0.0)
+"""What mean rewards are believed to be on average: the truth, and what the published figures seem to rest on."""
 
 Cell = dict[str, Any]
 
@@ -84,7 +95,12 @@ def cells(*, quick: bool, tasks: int, seed: int) -> list[Cell]:
         *(({"kind": "mdp", "episodes": number}, MDP_COLUMNS) for number in episodes),
     ]
     common = {"tasks": tasks, "seed": seed}
-    return [{**setup, "learner": column, **common} for setup, columns in setups for column in columns]
+    listed = [{**setup, "learner": column, **common} for setup, columns in setups for column in columns]
+    return [
+        {**cell, "prior_mean": mean} if cell["kind"] == "mdp" and cell["learner"] in WITH_PRIOR else cell
+        for cell in listed
+        for mean in (PRIOR_MEANS if cell["kind"] == "mdp" and cell["learner"] in WITH_PRIOR else PRIOR_MEANS[:1])
+    ]
 
 
 def run_cell(cell: Cell) -> dict[str, Any]:
@@ -93,12 +109,13 @@ def run_cell(cell: Cell) -> dict[str, Any]:
     Returns
     -------
     dict
-        ``setup``, ``kind``, ``learner``, ``mean`` and ``standard_error`` of the total reward of ``tasks`` tasks (NaN
-        where this package has no such learner), ``published``, ``optimum`` (Bayes-optimal, NaN where it is not
-        computed) and ``parameter`` (tuned, NaN if there is none).
+        ``setup``, ``kind``, ``learner``, ``prior_mean`` (NaN if it has none), ``mean`` and ``standard_error`` of the
+        total reward of ``tasks`` tasks (NaN where this package has no such learner), ``published``, ``optimum``
+        (Bayes-optimal, NaN where it is not computed) and ``parameter`` (tuned, NaN if there is none).
     """
     name = cell["learner"]
     row = {**_described(cell), "learner": name, "mean": np.nan, "standard_error": np.nan, "parameter": np.nan}
+    row["prior_mean"] = cell.get("prior_mean", np.nan)
     if name in TUNED:
         scores = [_totals(cell, _learner(cell, value), part=1).mean() for value in TUNED[name]]
         row["parameter"] = TUNED[name][int(np.argmax(scores))]
@@ -107,6 +124,28 @@ def run_cell(cell: Cell) -> dict[str, Any]:
         totals = _totals(cell, learner, part=0)
         row |= {"mean": totals.mean(), "standard_error": totals.std(ddof=1) / np.sqrt(totals.size)}
     return row
+
+
+def train_from_scratch(seed: int, *, iterations: int = 60, tasks: int = 4000) -> list[dict[str, Any]]:
+    """Train a learner on five arms and ten pulls, some ten seconds, and play it on tasks that it has not seen.
+
+    Returns
+    -------
+    list of dict
+        A row for each iteration: ``seed``, ``iteration``, ``mean`` (of the trials of that iteration, before it was
+        learned from), ``tested`` and ``standard_error`` (total reward of the finished learner), ``optimum``.
+    """
+    recipe = bernoulli_recipe(5, 10, replace(SHORT, iterations=iterations))
+    learner = replace(recipe, seed=seed).train()
+    drawing, playing = np.random.SeedSequence(seed, spawn_key=(0,)).spawn(2)
+    totals = play(learner, recipe.draw(tasks, np.random.default_rng(drawing)), recipe.horizon, playing).totals
+    known = {
+        "seed": seed,
+        "tested": totals.mean(),
+        "standard_error": totals.std(ddof=1) / np.sqrt(tasks),
+        "optimum": optimal_value(5, 10),
+    }
+    return [{**known, "iteration": place, "mean": mean} for place, mean in enumerate(learner.curve)]
 
 
 def _described(cell: Cell) -> dict[str, Any]:
@@ -153,6 +192,8 @@ def _bandit_learner(cell: Cell, parameter: float) -> Learner | None:
             return GittinsLearner(arms, pulls) if pulls <= LARGEST else None
         case "Thompson":
             return ThompsonSampling(arms)
+        case "optimistic Thompson":
+            return ThompsonSampling(arms, int(parameter))
         case "UCB1":
             return UpperConfidence(arms, parameter)
         case "epsilon-greedy":
@@ -170,15 +211,15 @@ def _mdp_learner(cell: Cell, parameter: float) -> Learner | None:
         case "random":
             return UniformLearner(mdp_tasks.ACTIONS)
         case "PSRL":
-            return PosteriorSampling()
+            return PosteriorSampling(prior_mean=cell["prior_mean"])
         case "OPSRL":
-            return PosteriorSampling(draws=DRAWS)
+            return PosteriorSampling(prior_mean=cell["prior_mean"], draws=DRAWS)
         case "BEB":
-            return MeanModel(bonus=parameter)
+            return MeanModel(prior_mean=cell["prior_mean"], bonus=parameter)
         case "epsilon-greedy":
-            return MeanModel(epsilon=parameter)
+            return MeanModel(prior_mean=cell["prior_mean"], epsilon=parameter)
         case "greedy":
-            return MeanModel()
+            return MeanModel(prior_mean=cell["prior_mean"])
         case "RL^2":
             return checkpoints.find(f"random-mdps-{cell['episodes']}-episodes")
         case _:

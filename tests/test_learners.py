@@ -110,6 +110,7 @@ PUBLISHED = [  # Duan et al. (2016), table 1, means of 1,000 bandits
     ("Thompson", 5, 10, 5.7),
     ("Thompson", 10, 10, 5.5),
     ("Thompson", 5, 100, 74.7),
+    ("optimistic Thompson", 5, 10, 6.5),
     ("UCB1", 5, 10, 6.7),
     ("UCB1", 5, 100, 78.0),
     ("greedy", 5, 10, 6.6),
@@ -121,6 +122,7 @@ PUBLISHED = [  # Duan et al. (2016), table 1, means of 1,000 bandits
 def test_published_means_are_met(name, arms, pulls, published):
     learner = {
         "Thompson": ThompsonSampling(arms),
+        "optimistic Thompson": ThompsonSampling(arms, 10),
         "UCB1": UpperConfidence(arms, 0.2),
         "greedy": GreedyLearner(arms),
     }[name]
@@ -149,6 +151,15 @@ def test_thompson_takes_an_arm_as_often_as_it_is_the_best_in_the_posterior():
     share = ThompsonSampling(2).probabilities(counts, np.zeros(40_000, dtype=int)).mean(axis=0)
     # P(p_1 > p_2), p_1 ~ Beta(3, 1), p_2 ~ Beta(1, 1): the mean of p_1, 3/4
     np.testing.assert_allclose(share, [0.75, 0.25], atol=4 * np.sqrt(0.19 / 40_000))
+
+
+def test_the_most_likely_of_many_draws_is_near_the_mode():
+    """Beta(3, 1) and Beta(1, 3): with many draws the densest has p_1 > p_2 almost surely, one draw has not."""
+    counts = Counts(np.tile([2, 0], (2000, 1)), np.tile([0, 2], (2000, 1)), np.random.default_rng(0))
+    shares = [ThompsonSampling(2, n).probabilities(counts, np.zeros(2000))[:, 0].mean() for n in (1, 50)]
+    # one draw: 1 - E[p_2^3] = 19/20
+    assert abs(shares[0] - 0.95) < 4 * np.sqrt(0.0475 / 2000)
+    assert shares[1] > 0.999
 
 
 def stopping_rate_by_brute_force(ones, zeros, left):

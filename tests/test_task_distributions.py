@@ -5,6 +5,7 @@ import pytest
 
 from environments import bandit_tasks, mdp_tasks
 from irl_ident import Environment, planning
+from irl_ident.agents.bandits import UniformLearner
 from irl_ident.agents.learners import play
 from irl_ident.agents.model_based import Experience, MeanModel, PosteriorSampling, backward_induction
 from studies import _meta_table as table
@@ -171,9 +172,31 @@ def test_posterior_draws_have_the_posteriors_moments():
     counts, rewards = np.zeros((n, 1, 2, 1)), np.zeros((n, 1, 2))
     counts[:, 0, 0, 0], rewards[:, 0, 0] = 3, 5.0
     learner = PosteriorSampling(n_actions=2, n_states=1, steps=1)
-    plan = learner.plan(Experience(counts, rewards, np.zeros((n, 1, 1, 2)), 0, rng()))
+    plan = learner.plan(Experience(counts, rewards, np.zeros((n, 1, 1, 2)), 0, rng(), 1.0))
     # mean rewards N(6/4, 1/4) against N(1, 1): the first is larger with probability Phi(.5 / sqrt(1.25))
     near(plan[:, 0, 0, 0].mean(), 0.6726396, 0.47, n)
+
+
+PUBLISHED = [  # Duan et al. (2016), table 2, means of 1,000 MDPs, 10 episodes
+    (UniformLearner(5), 100.1),
+    (PosteriorSampling(prior_mean=0.0), 138.1),
+    (MeanModel(prior_mean=0.0, bonus=20.0), 150.2),
+]
+
+
+@pytest.mark.parametrize(("learner", "published"), PUBLISHED)
+def test_published_means_are_met_with_a_prior_mean_of_0(learner, published):
+    totals = play(learner, mdp_tasks.random_mdps(1000, rng(1)), 100, seed=3).totals
+    error = totals.std() / np.sqrt(1000)
+    assert abs(totals.mean() - published) < 3 * np.sqrt(2) * error
+
+
+def test_the_true_prior_is_worth_a_lot_to_a_greedy_learner():
+    """Table 2 has 134.8 for greedy: far below what it earns when told that mean rewards are 1 on average."""
+    tasks = mdp_tasks.random_mdps(300, rng(1))
+    told, not_told = (play(MeanModel(prior_mean=mean), tasks, 100, seed=3).totals for mean in (1.0, 0.0))
+    gained = told - not_told
+    assert gained.mean() > 10 > 4 * gained.std() / np.sqrt(300)
 
 
 def test_many_draws_are_optimistic_and_epsilon_spreads():
@@ -199,12 +222,12 @@ def test_learners_of_mdps_end_up_near_the_optimum_of_a_small_one():
 
 def test_cells_of_the_table_are_rows_with_published_figures_beside_ours():
     cells = table.cells(quick=True, tasks=300, seed=1)
-    assert len(cells) == len({str(cell) for cell in cells}) == 8 * 5
+    assert len(cells) == len({str(cell) for cell in cells}) == 8 * 5 + 5
     wanted = [cell for cell in cells if cell.get("pulls") == 10 and cell["arms"] == 5]
     rows = {row["learner"]: row for row in map(table.run_cell, wanted)}
     assert rows["random"]["published"] == 5.0
     assert abs(rows["random"]["mean"] - 5) < 4 * rows["random"]["standard_error"]
-    assert np.isnan(rows["optimistic Thompson"]["mean"])
+    assert rows["Thompson"]["mean"] < rows["optimistic Thompson"]["mean"]
     assert rows["UCB1"]["parameter"] in table.TUNED["UCB1"]
     assert rows["greedy"]["optimum"] == pytest.approx(6.65998787)
     assert table.run_cell(wanted[0]) == pytest.approx(rows[wanted[0]["learner"]], nan_ok=True)
@@ -214,4 +237,11 @@ def test_published_tables_are_whole():
     assert {len(row) for row in table.PUBLISHED_BANDITS.values()} == {len(table.BANDIT_COLUMNS)}
     assert {len(row) for row in table.PUBLISHED_MDPS.values()} == {len(table.MDP_COLUMNS)}
     full = table.cells(quick=False, tasks=10, seed=0)
-    assert len(full) == 8 * (9 + 5)
+    assert len(full) == 8 * 9 + 13 * 5
+
+
+def test_training_from_scratch_gives_its_curve_and_its_test():
+    rows = table.train_from_scratch(3, iterations=4, tasks=500)
+    assert [row["iteration"] for row in rows] == [0, 1, 2, 3]
+    assert abs(rows[0]["mean"] - 5) < 0.4  # at random
+    assert 4.5 < rows[0]["tested"] < rows[0]["optimum"] + 4 * rows[0]["standard_error"]

@@ -7,7 +7,8 @@ Beta(1 + s, 1 + f), mean (1 + s) / (2 + s + f).  Choices are even among equals.
 - :class:`GreedyLearner`: the best posterior mean, with probability epsilon any arm.
 - :class:`UpperConfidence` (UCB1; Auer et al. 2002, with the constant of Audibert & Munos 2011): the largest
   ``mean + c sqrt(2 log t / (2 + s + f))`` at pull t = 1, 2, ...; the flat prior counts for two pulls.
-- :class:`ThompsonSampling` (Thompson 1933): the best arm in a draw from the posterior.
+- :class:`ThompsonSampling` (Thompson 1933): the best arm in a draw from the posterior.  With several draws, in the one
+  of largest posterior density, as Duan et al. say of their optimistic variant.
 - :class:`GittinsLearner`: the largest finite-horizon Gittins index (:mod:`irl_ident.agents.gittins`).
 """
 
@@ -16,6 +17,7 @@ from __future__ import annotations
 from dataclasses import dataclass
 
 import numpy as np
+from scipy.special import xlog1py, xlogy
 
 from irl_ident.agents.gittins import gittins_indices
 from irl_ident.agents.learners import Learner, Outcomes
@@ -123,15 +125,25 @@ class UpperConfidence(CountingLearner):
 
 @dataclass(frozen=True)
 class ThompsonSampling(CountingLearner):
-    """The best arm in one draw of all p from the posterior.
+    """The best arm in one draw of all p from the posterior, or in the most likely of several ``draws``.
 
     Its probabilities are those given the draw (0 and 1): each call draws anew from the generator that the memory holds.
     """
 
+    draws: int = 1
+
+    def __post_init__(self) -> None:
+        if self.draws != int(self.draws) or self.draws < 1:
+            raise ValueError(f"draws: was {self.draws!r}, should be a whole number of at least 1")
+
     def probabilities(self, memory: Counts, observations: Integers) -> Array:
         """Probabilities of the actions, (N, A)."""
-        drawn = memory.rng.beta(1 + memory.ones, 1 + memory.zeros)
-        return np.asarray(np.arange(self.n_actions) == drawn.argmax(axis=1)[:, None], dtype=float)
+        drawn = memory.rng.beta(1 + memory.ones, 1 + memory.zeros, (self.draws, *memory.ones.shape))
+        chosen = drawn[0]
+        if self.draws > 1:
+            densities = (xlogy(memory.ones, drawn) + xlog1py(memory.zeros, -drawn)).sum(axis=2)
+            chosen = drawn[densities.argmax(axis=0), np.arange(len(memory.ones))]
+        return np.asarray(np.arange(self.n_actions) == chosen.argmax(axis=1)[:, None], dtype=float)
 
 
 @dataclass(frozen=True)

@@ -1,8 +1,9 @@
 """Learners for tabular MDPs with inner episodes of a known length, as compared by Duan et al. (2016, section 3.2).
 
-All hold a posterior over the MDP: where (s, a) leads ~ Dirichlet(1 + n(s, a, .)), and with rewards of standard
-deviation 1 and means from N(1, 1), mean reward ~ N((1 + sum of rewards) / (1 + n), 1 / (1 + n)), n = n(s, a) being how
-often it was tried.  At the beginning of an inner episode of T steps a policy is made from it, by backward induction
+All hold a posterior over the MDP, n(s, a) being how often an action was tried: where it leads is
+Dirichlet(1 + n(s, a, .)), and with rewards of standard deviation 1 and means from N(mu, 1), its mean reward is
+N((mu + sum of rewards) / (1 + n), 1 / (1 + n)).  The paper's MDPs have mu = 1.  At the beginning of an inner episode of
+T steps a policy is made from the posterior, by backward induction
 
     Q_t(s, a) = r(s, a) + sum_s' p(s' | s, a) max_b Q_{t+1}(s', b),      t = T-1, ..., 0,   Q_T = 0,
 
@@ -45,6 +46,8 @@ class Experience:
         Of the episode, 0..T-1.
     rng : Generator
         What policies are drawn with.
+    prior_mean : float
+        mu.
     """
 
     counts: Array
@@ -52,6 +55,7 @@ class Experience:
     policy: Array
     step: int
     rng: np.random.Generator
+    prior_mean: float
 
     @property
     def tried(self) -> Array:
@@ -61,7 +65,7 @@ class Experience:
     @property
     def reward_means(self) -> Array:
         """Posterior means of the mean rewards, (N, S, A)."""
-        return np.asarray((1 + self.rewards) / (1 + self.tried))
+        return np.asarray((self.prior_mean + self.rewards) / (1 + self.tried))
 
 
 def backward_induction(rewards: Array, transitions: Array, steps: int) -> Array:
@@ -97,11 +101,14 @@ class ModelBasedLearner(Learner):
         A and S.
     steps : int
         T, the length of an inner episode.
+    prior_mean : float
+        mu, what mean rewards are believed to be on average before any is seen.
     """
 
     n_actions: int = 5
     n_states: int = 10
     steps: int = 10
+    prior_mean: float = 1.0
 
     @abstractmethod
     def plan(self, memory: Experience) -> Array:
@@ -111,7 +118,8 @@ class ModelBasedLearner(Learner):
         """No experience."""
         shape = (episodes, self.n_states, self.n_actions)
         nothing = np.zeros((episodes, self.steps, *shape[1:]))
-        return self._planned(Experience(np.zeros((*shape, self.n_states)), np.zeros(shape), nothing, 0, rng))
+        counts = np.zeros((*shape, self.n_states))
+        return self._planned(Experience(counts, np.zeros(shape), nothing, 0, rng, self.prior_mean))
 
     def probabilities(self, memory: Experience, observations: Integers) -> Array:
         """Probabilities of the actions, (N, A)."""
