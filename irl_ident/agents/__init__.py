@@ -7,11 +7,13 @@ from irl_ident.agents.corrigible import Command, ConditionallyIndifferent, Count
 from irl_ident.agents.deep import stable_baselines
 from irl_ident.agents.known import Boltzmann, Hyperbolic, KnownAgent, Noisy, Optimal, ShortSighted, SoftOptimal
 from irl_ident.agents.learners import Histories, Learner, play
+from irl_ident.agents.model_based import MeanModel, PosteriorSampling
 from irl_ident.agents.policy_gradient import NetworkAgent, NetworkTraining
 from irl_ident.agents.pseudo_aligned import Corrigible, Deceptive, Misinformed, restricted_to, rounded
 from irl_ident.agents.recurrent import Encoding, RecurrentLearner
 from irl_ident.agents.recurrent_training import PolicyGradient, train_recurrent
 from irl_ident.agents.rollouts import rollout
+from irl_ident.agents.services import Commissioned, ServiceChain
 from irl_ident.agents.tabular import q_learning
 from irl_ident.agents.trained import TrainedAgent, Training
 
@@ -20,6 +22,7 @@ __all__ = [
     "Boltzmann",
     "CheckpointError",
     "Command",
+    "Commissioned",
     "ConditionallyIndifferent",
     "Corrigible",
     "CounterfactuallyIndifferent",
@@ -32,13 +35,16 @@ __all__ = [
     "Indifferent",
     "KnownAgent",
     "Learner",
+    "MeanModel",
     "Misinformed",
     "NetworkAgent",
     "NetworkTraining",
     "Noisy",
     "Optimal",
     "PolicyGradient",
+    "PosteriorSampling",
     "RecurrentLearner",
+    "ServiceChain",
     "ShortSighted",
     "SoftOptimal",
     "ThompsonSampling",

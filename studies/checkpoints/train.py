@@ -147,7 +147,7 @@ def recipes() -> Iterator[tuple[str, Recipe]]:
         "random-mdps-10-episodes",
         Recipe("random MDPs, 10 states, 5 actions, 10 episodes of 10 steps", mdp_tasks.random_mdps, 100, MDPS),
     )
-    yield "bernoulli-10-arms-100-pulls", bernoulli_recipe(10, 100, LONG)
+    yield "bernoulli-10-arms-100-pulls", bernoulli_recipe(10, 100, replace(LONG, iterations=150))
     yield (
         "dependent-uniform",
         Recipe(
