@@ -7,7 +7,7 @@ choice does not flatter them.
 
 Where theirs and ours are not the same: the Gittins index is the finite-horizon one, computed exactly (they took the
 best of three approximations for discounted problems).  In MDPs, learners with a prior are given the true one here, in
-which mean rewards are 1 on average, and once more one in which they are 0 on average ("mean 0"): the published figures
+which mean rewards are 1 on average, and once more one in which they are 0 on average: the published figures
 are near the latter, which is what TabulaRL, whose learners the paper's public scripts use, assumes when not told
 otherwise.  Greedy is optimal in the posterior mean (they say the MAP estimate).  UCRL2 is not here.  RL^2 has 48 units,
 they had 256.
@@ -109,12 +109,14 @@ def run_cell(cell: Cell) -> dict[str, Any]:
     Returns
     -------
     dict
-        ``setup``, ``kind``, ``learner``, ``prior_mean`` (NaN if it has none), ``mean`` and ``standard_error`` of the
+        ``setup``, ``kind``, ``learner`` ("greedy, prior mean 0" with the wrong prior), ``prior_mean`` (NaN if none), ``mean`` and ``standard_error`` of the
         total reward of ``tasks`` tasks (NaN where this package has no such learner), ``published``, ``optimum``
         (Bayes-optimal, NaN where it is not computed) and ``parameter`` (tuned, NaN if there is none).
     """
     name = cell["learner"]
-    row = {**_described(cell), "learner": name, "mean": np.nan, "standard_error": np.nan, "parameter": np.nan}
+    wrong = cell.get("prior_mean", PRIOR_MEANS[0]) != PRIOR_MEANS[0]
+    called = f"{name}, prior mean {cell['prior_mean']:g}" if wrong else name
+    row = {**_described(cell), "learner": called, "mean": np.nan, "standard_error": np.nan, "parameter": np.nan}
     row["prior_mean"] = cell.get("prior_mean", np.nan)
     if name in TUNED:
         scores = [_totals(cell, _learner(cell, value), part=1).mean() for value in TUNED[name]]

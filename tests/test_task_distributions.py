@@ -233,6 +233,12 @@ def test_cells_of_the_table_are_rows_with_published_figures_beside_ours():
     assert table.run_cell(wanted[0]) == pytest.approx(rows[wanted[0]["learner"]], nan_ok=True)
 
 
+def test_rows_with_the_wrong_prior_have_a_name_of_their_own():
+    cells = [cell for cell in table.cells(quick=True, tasks=20, seed=1) if cell["learner"] == "greedy"]
+    names = [table.run_cell(cell)["learner"] for cell in cells if cell["kind"] == "mdp"]
+    assert names == ["greedy", "greedy, prior mean 0"]
+
+
 def test_published_tables_are_whole():
     assert {len(row) for row in table.PUBLISHED_BANDITS.values()} == {len(table.BANDIT_COLUMNS)}
     assert {len(row) for row in table.PUBLISHED_MDPS.values()} == {len(table.MDP_COLUMNS)}
