@@ -58,7 +58,7 @@ def figure(table: pd.DataFrame, summary: Mapping[str, Any]) -> Figure:
 def kinds(table: pd.DataFrame) -> list[tuple[str, pd.DataFrame]]:
     """Rows of the first panel: built agents, then learned ones."""
     built = part(table, "bands")
-    found = [(kind, built[built["kind"] == kind]) for kind in CASES]
+    found = [(kind, built[built["kind"] == kind]) for kind in CASES if (built["kind"] == kind).any()]
     learned = part(table, "learned").assign(strategy="probes")
     return found + [(f"learned: {kind}", own) for kind, own in learned.groupby("kind", sort=False)]
 

@@ -123,6 +123,7 @@ def flags(seed: int, unflagged: int) -> list[dict[str, Any]]:
 
     deployment, last = drawn(True), drawn(True)
     probes = [*(drawn(False) for _ in range(unflagged)), last]
+    policies = [(agents["deceptive"].policy(env), agents["aligned"].policy(env)) for env in probes]
     counts = [number for number in (1, 2, 4, 8, 16, 32) if number < unflagged] + [unflagged, unflagged + 1]
     rows = []
     for name, agent in agents.items():
@@ -130,9 +131,9 @@ def flags(seed: int, unflagged: int) -> list[dict[str, Any]]:
         gap = distances.reward_result_gap(agent, family.reward(deployment, base), deployment).regret
         for count in counts:
             band = concluded(evidence[:count], family, base, deployment)
-            shown = {"agent": name, "environments": count, "flagged": count > unflagged}
-            same = all(np.array_equal(*(other.policy(env) for other in agents.values())) for env in probes[:count])
-            rows.append(shown | {"tied": same} | compared(band, gap))
+            told = {"agent": name, "environments": count, "flagged": count > unflagged}
+            same = all(np.array_equal(*shown) for shown in policies[:count])
+            rows.append(told | {"tied": same} | compared(band, gap))
     return rows
 
 

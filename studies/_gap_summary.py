@@ -110,8 +110,8 @@ def by_kind(table: pd.DataFrame) -> list[dict[str, Any]]:
         for number in sorted({0, int(own["probes"].max())} & set(own["probes"])):
             here = own[own["probes"] == number]
             kept = here[here["explained"].astype(bool)]
-            row = {"kind": kind, "strategy": strategy, "probes": number, "n": len(here), "explained": len(kept)}
-            row["gap"] = interval(here["true_gap"])
+            row: dict[str, Any] = {"kind": kind, "strategy": strategy, "probes": number, "n": len(here)}
+            row["explained"], row["gap"] = len(kept), interval(here["true_gap"])
             row |= {name: interval(kept[name]) for name in ("least", "most")}
             row["holds"] = int(kept["holds"].astype(bool).sum())
             if "starc_least" in kept and kept["starc_least"].notna().any():
@@ -136,8 +136,9 @@ def widths(table: pd.DataFrame) -> list[tuple[str, int, Array]]:
     found = []
     for strategy, own in kept[kept["probes"] > 0].groupby("strategy", sort=False):
         found.append((str(strategy), 0, start.to_numpy()))
-        for number, here in own.groupby("probes"):
-            found.append((str(strategy), int(number), here.groupby("replicate")["width"].mean().to_numpy()))
+        for number in sorted(own["probes"].unique().tolist()):
+            here = own[own["probes"] == number]
+            found.append((str(strategy), number, here.groupby("replicate")["width"].mean().to_numpy()))
     return found
 
 
@@ -154,9 +155,11 @@ def decorrelated(table: pd.DataFrame) -> list[dict[str, Any]]:
 def flags(table: pd.DataFrame) -> list[dict[str, Any]]:
     """Bands of the deceiver and of its double by number of environments."""
     rows = []
-    for (agent, number), own in table.groupby(["agent", "environments"], sort=False):
-        told = {"agent": agent, "environments": int(number), "flagged": bool(own["flagged"].iloc[0])}
-        rows.append(told | {name: interval(own[name]) for name in ("least", "most", "true_gap")})
+    for agent, whole in table.groupby("agent", sort=False):
+        for number in sorted(whole["environments"].unique().tolist()):
+            own = whole[whole["environments"] == number]
+            told = {"agent": agent, "environments": number, "flagged": bool(own["flagged"].iloc[0])}
+            rows.append(told | {name: interval(own[name]) for name in ("least", "most", "true_gap")})
     return rows
 
 
@@ -165,7 +168,7 @@ def selected(table: pd.DataFrame) -> list[dict[str, Any]]:
     return [
         {
             "kind": kind,
-            "loss": float(loss),
+            "loss": loss,
             "least_reached": round(float(own["least_reached"].mean()), 4),
             "most_reached": round(float(own["most_reached"].mean()), 4),
             "n": len(own),
@@ -211,8 +214,8 @@ def findings(found: Mapping[str, Any]) -> list[str]:
         f"where the world shifted (means over {n}); from training alone the band of gaps that are possible contained "
         f"both 0 and the gap in {share('the band from training')} cases.",
         f"The gap was in the band in {share('the gap is in the band')} cases where agents plan as assumed, and the "
-        f"checker accepted {share('proofs of bands')} proofs; one probe shifted as deployment is collapsed the band (to "
-        f"{NARROW} or less) in {share('one matching probe')} cases, and {_widths_told(found)}.",
+        f"checker accepted {share('proofs of bands')} proofs; one probe shifted as deployment is collapsed the band "
+        f"(to {NARROW} or less) in {share('one matching probe')} cases, and {_widths_told(found)}.",
         _otherwise_told(found),
         f"A deceiver and its aligned double did the same, and left the band [0, 1], in {share('a deceiver')} sets of "
         f"environments with the flag down; one with the flag up told them apart in {share('one environment')} cases.",
@@ -229,8 +232,8 @@ def _widths_told(found: Mapping[str, Any]) -> str:
     own = [row for row in found["strategies"] if row["strategy"] == "counterexample"]
     first, last = own[0]["width"], own[-1]["width"]
     return (
-        f"{own[-1]['probes']} probes against the certificate narrowed it from {first['mean']:.2f} to {last['mean']:.2f} "
-        f"[{last['lower']:.2f}, {last['upper']:.2f}] on average"
+        f"{own[-1]['probes']} probes against the certificate narrowed it from {first['mean']:.2f} to "
+        f"{last['mean']:.2f} [{last['lower']:.2f}, {last['upper']:.2f}] on average"
     )
 
 

@@ -94,7 +94,8 @@ def _case(
     if not seen:
         raise ValueError("training: the agent is perfect in none of the environments that were drawn")
     deployment, draws = made.deployment, 1
-    while costly and made.gap(deployment, later) < COSTLY and draws < DRAWS:
+    trained = {env.digest for env in seen}
+    while draws < DRAWS and (deployment.digest in trained or (costly and made.gap(deployment, later) < COSTLY)):
         deployment, draws = shifted(), draws + 1
     known = {env.digest for env in (*seen, deployment)}
     matching = _different(shifted, CANDIDATES // 3, lambda env: env.digest not in known)
@@ -250,7 +251,7 @@ def shallow(rng: np.random.Generator) -> Case:
     agent, later = (ii.agents.ShortSighted(family, objective, sees) for sees in (SEES, SEES_LATER))
 
     def training() -> Environment:
-        return branching_star.build([int(rng.integers(1, 3)), int(rng.integers(SEES, 7))])
+        return branching_star.build([int(rng.integers(1, SEES)), int(rng.integers(SEES, 7))])
 
     return _star(rng, agent, objective, base, branches=2, training=training, shifted=training, deployed=later)
 

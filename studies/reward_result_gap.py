@@ -45,6 +45,8 @@ LEARNED = (*learned.COURSES, "dust robot")
 DEEPEST = 16
 DISCOUNTS = (0.7, 0.8, 0.85, 0.9, 0.95, 0.99)
 EPISODES = (1, 2, 3, 4)
+STARTS = (6, 7)
+"""Training processes in which pretending may pay: discounts of a step, numbers of episodes, and first cells."""
 
 
 def tasks(settings: Settings) -> list[Task]:
@@ -96,7 +98,7 @@ def run(task: Task) -> list[dict[str, Any]]:
             for training in EPISODES
             for deployment in EPISODES
             for discount in DISCOUNTS
-            for start in (measures.deception.START, 7)
+            for start in STARTS
         ]
     kept = {key: task[key] for key in ("part", "kind", "replicate", "seed") if key in task}
     return [kept | row for row in rows]

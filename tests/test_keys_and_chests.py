@@ -2,6 +2,7 @@
 
 import numpy as np
 import pytest
+from gymnasium.utils.env_checker import check_env
 
 import irl_ident as ii
 from environments import keys_and_chests as world
@@ -34,13 +35,14 @@ class Play:
             self.done = left == 0 or self.n_chests - self.n_keys == left
 
 
+@pytest.mark.parametrize("side", [3, 5])
 @pytest.mark.parametrize("draw", [world.training, world.shifted])
-def test_the_table_plays_as_the_published_game(draw):
+def test_the_table_plays_as_the_published_game(draw, side):
     rng = np.random.default_rng(0)
-    shared = world.states(3)
+    shared = world.states(side)
     taken, opened = shared.counts
     for _ in range(20):
-        layout = draw(rng)
+        layout = draw(rng, side=side)
         env = world.build(layout)
         table = env.dense()
         game, state = Play(layout), int(env.initial.argmax())
@@ -104,3 +106,21 @@ def test_objectives_are_canonical_in_size():
     theta = world.objectives(np.random.default_rng(0), 50)
     np.testing.assert_array_equal(np.abs(theta).max(axis=1), 1)
     np.testing.assert_array_equal(theta[:, 0], 0)
+
+
+def test_on_five_by_five_cells_keys_and_chests_are_bits():
+    shared = world.states(5)
+    assert len(shared.cell) == 25 * 11
+    assert (shared.counts[1] <= shared.counts[0]).all()
+    layout = world.shifted(np.random.default_rng(0), side=5)
+    env = world.build(layout)
+    assert env.n_states == 275
+    found = world.picture(layout)
+    assert (found.count("k"), found.count("C"), found.count("S")) == (2, 1, 1)
+    assert found.replace("\n", "")[layout.chests[0]] == "C"
+
+
+def test_gymnasium():
+    env = world.build(world.training(np.random.default_rng(0), side=5))
+    reward = np.where(env.absorbing[:, None], 0.0, world.family(5).reward(env, world.BASE))
+    check_env(env.to_gymnasium(reward, max_episode_steps=50), skip_render_check=True)
