@@ -109,9 +109,10 @@ def run_cell(cell: Cell) -> dict[str, Any]:
     Returns
     -------
     dict
-        ``setup``, ``kind``, ``learner`` ("greedy, prior mean 0" with the wrong prior), ``prior_mean`` (NaN if none), ``mean`` and ``standard_error`` of the
-        total reward of ``tasks`` tasks (NaN where this package has no such learner), ``published``, ``optimum``
-        (Bayes-optimal, NaN where it is not computed) and ``parameter`` (tuned, NaN if there is none).
+        ``setup``, ``kind``, ``learner`` ("greedy, prior mean 0" with the wrong prior), ``prior_mean`` (NaN if none),
+        ``mean`` and ``standard_error`` of the total reward of ``tasks`` tasks (NaN where this package has no such
+        learner), ``published``, ``optimum`` (Bayes-optimal, NaN where it is not computed) and ``parameter`` (tuned, NaN
+        if there is none).
     """
     name = cell["learner"]
     wrong = cell.get("prior_mean", PRIOR_MEANS[0]) != PRIOR_MEANS[0]
