@@ -21,6 +21,9 @@ if TYPE_CHECKING:
 COIN, END = figures.COLOURS["blue"], figures.COLOURS["vermilion"]
 PHASES = LinearSegmentedColormap.from_list("phases", [COIN, "white", END])
 CASE_COLOURS = ("#E4E4E4", "#F6D58A", "#D98E73")
+CROWDED = 6
+"""With more columns than this a name takes three of them, else one."""
+
 LABELS = {
     "as it is": "as it is",
     "weight decay .3": "weight decay 0.3",
@@ -30,8 +33,8 @@ LABELS = {
     "128 units": "128 hidden units",
     "discount .8": "discount 0.8",
     "discount .99": "discount 0.99",
-    "regret, a tenth": "levels: a tenth by regret",
-    "regret alone": "levels: by regret alone",
+    "regret, a tenth": "a tenth by regret",
+    "regret alone": "weighed by regret",
 }
 
 
@@ -87,9 +90,10 @@ def draw_phases(ax: Axes, cells: Sequence[Mapping[str, Any]], lines: Sequence[Ma
     ax.set_title(f"{cells[0]['steps']:,} steps, {cells[0]['n']} seeds a cell", fontsize=7)
     for text, sign in (("pursue\nthe coin", 0), ("pursue\nthe end", 1)):
         sure = (table == sign).astype(float)
-        if sure.any():
-            room = ndimage.uniform_filter(sure, size=(2, 3), mode="constant")
-            y, x = divmod(int(room.argmax()), shares.size)
+        room = ndimage.uniform_filter(sure, size=(2, 3 if shares.size > CROWDED else 1), mode="constant")
+        if room.max() > 0.99:
+            around = ndimage.uniform_filter(sure, size=(4, 5), mode="constant")
+            y, x = divmod(int(np.where(room > 0.99, around, -1).argmax()), shares.size)
             ax.text(x, y - 0.5, text, color="white", ha="center", va="center", fontsize=6.5, fontweight="bold")
 
 
@@ -99,7 +103,7 @@ def draw_selection(ax: Axes, cells: Sequence[Mapping[str, Any]], price: float, d
     places = np.flatnonzero(shares > 0)
     line = _height(saliences, selection.boundary_salience(shares[places], price, discount))
     ax.plot(places, line, color="black", linewidth=1.0, linestyle=(0, (2, 1.5)))
-    ax.set_title(f"{ax.get_title(loc='left')}\ndashed: exact selection, length price fitted", fontsize=7)
+    ax.set_title(f"{ax.get_title(loc='left')}\ndashed: exact selection, fitted", fontsize=7)
 
 
 def _axes(cells: Sequence[Mapping[str, Any]]) -> tuple[Array, Array]:
@@ -108,8 +112,8 @@ def _axes(cells: Sequence[Mapping[str, Any]]) -> tuple[Array, Array]:
 
 
 def _height(saliences: Array, values: Any) -> Array:
-    """Where saliences lie between rows of a map, by their logarithms; half a row beyond the ends at most."""
-    given = np.asarray(values, dtype=float)
+    """Where saliences lie between rows of a map, by their logarithms; half a row beyond the ends for 0 and None."""
+    given = np.array([np.inf if value is None else value for value in values], dtype=float)
     inside = np.clip(given, saliences[0], saliences[-1])
     found = np.interp(np.log(inside), np.log(saliences), np.arange(saliences.size))
     return np.where(given <= 0, -0.5, np.where(np.isinf(given), saliences.size - 0.5, found))
@@ -138,7 +142,7 @@ def draw_sizes(ax: Axes, sizes: Sequence[Mapping[str, Any]], steps: Sequence[int
     ax.set_yticks(np.arange(len(names)), [LABELS[name] for name in names])
     ax.set(ylim=(len(names) - 0.5, -0.5), xlim=(-105, 105), xticks=[-100, -50, 0, 50, 100])
     ax.tick_params(axis="y", length=0)
-    ax.set_xlabel("misaligned cells, points more\nthan as it is")
+    ax.set_xlabel("change of the misaligned share,\npercentage points")
 
 
 def draw_search(ax: Axes, summary: Mapping[str, Any]) -> None:
@@ -167,11 +171,11 @@ def draw_search(ax: Axes, summary: Mapping[str, Any]) -> None:
     for text, x, y in (
         ("1  no search", 0.33, 0.83),
         ("2  search,\ndear to prevent", 0.7, 0.4),
-        ("3  search,\ncheap to prevent", 0.22, 0.58),
+        ("3  search,\ncheap to\nprevent", 0.15, 0.63),
     ):
         ax.text(x, y, text, transform=ax.transAxes, ha="center", va="center", fontsize=6.5, fontweight="bold")
     x, y = np.log(8) / np.log(counts[-1]), np.log(160 / powers[0]) / np.log(powers[-1] / powers[0])
-    ax.annotate("", (x, y), (0.22, 0.53), xycoords="axes fraction", arrowprops={"arrowstyle": "-", "linewidth": 0.6})
+    ax.annotate("", (x, y), (0.18, 0.56), xycoords="axes fraction", arrowprops={"arrowstyle": "-", "linewidth": 0.6})
 
 
 def _round_ticks(values: Array) -> tuple[list[int], list[str]]:

@@ -77,7 +77,10 @@ def crossing(saliences: Array, misaligned: Array) -> float:
 
 
 def boundaries(table: pd.DataFrame) -> list[dict[str, Any]]:
-    """For each slice, number of steps and share of decorrelated levels: the salience of the boundary, with interval."""
+    """For each slice, number of steps and share of decorrelated levels: the salience of the boundary, with interval.
+
+    0 is below all saliences that were tried, None above all.
+    """
     rng = np.random.default_rng(0)
     rows = []
     for key, own in table.groupby(["slice", "steps"], sort=False):
@@ -94,9 +97,9 @@ def boundaries(table: pd.DataFrame) -> list[dict[str, Any]]:
                     "slice": name,
                     "steps": steps,
                     "decorrelated": float(share),
-                    "salience": crossing(saliences, means),
-                    "lower": float(low),
-                    "upper": float(high),
+                    "salience": _or_none(crossing(saliences, means)),
+                    "lower": _or_none(low),
+                    "upper": _or_none(high),
                     "n": len(marked),
                 }
             )
@@ -155,7 +158,7 @@ def fits(boundary: Sequence[Mapping[str, Any]], discount: float) -> list[dict[st
     names = dict.fromkeys((row["slice"], row["steps"]) for row in boundary)
     for name, steps in names:
         own = [row for row in boundary if (row["slice"], row["steps"]) == (name, steps) and row["decorrelated"] > 0]
-        inside = [row for row in own if 0 < row["salience"] < np.inf]
+        inside = [row for row in own if row["salience"]]
         if len(inside) < 3:
             continue
         share, salience = (np.array([row[key] for row in inside]) for key in ("decorrelated", "salience"))
@@ -212,6 +215,10 @@ def tolerances(table: pd.DataFrame) -> list[dict[str, Any]]:
             row |= {f"{name}_loses": float(part["lost"].mean())} if len(part) else {}
         rows.append(row)
     return rows
+
+
+def _or_none(value: float) -> float | None:
+    return float(value) if np.isfinite(value) else None
 
 
 def _named(names: Sequence[str], key: Any) -> dict[str, Any]:

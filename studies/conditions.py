@@ -68,6 +68,13 @@ SLICES: dict[str, dict[str, Any]] = {
 }
 """The learning rate falls with the width; a tenth of the weight of levels, or all of it, goes by their regret."""
 
+SHIFTS = {
+    **{f"weight decay {d}": (f"weight decay of {d} enlarges", "replicates_more") for d in (".3", "1", "3")},
+    "regret, a tenth": ("a tenth of the weight of levels by regret shrinks", "replicates_less"),
+    "regret alone": ("weighing levels by regret alone shrinks", "replicates_less"),
+}
+"""What slices are expected to do to the misaligned phase, and in which replicates they did."""
+
 SHARES = (0.0, 0.005, 0.01, 0.02, 0.03, 0.06, 0.11, 0.3)
 SALIENCES = (0.05, 0.07, 0.1, 0.14, 0.2, 0.28, 0.4, 1.0)
 FEWER_SHARES = (0.005, 0.02, 0.06, 0.11, 0.3)
@@ -249,15 +256,14 @@ def claims(parts: Mapping[str, pd.DataFrame], found: Mapping[str, Any]) -> list[
         ),
     }
     rows = [{"claim": claim, "held": int(np.sum(held)), "of": len(held)} for claim, held in told.items()]
-    for name in SLICES:
-        if name.startswith(("weight decay", "regret")):
-            row, more = size[name, last], name.startswith("weight decay")
-            words = "enlarges" if more else "shrinks"
-            held = row["replicates_more"] if more else row["replicates_less"]
-            rows.append({"claim": f"{name} {words} the misaligned phase", "held": held, "of": row["replicates"]})
+    for name, (words, key) in SHIFTS.items():
+        if name in SLICES:
+            row = size[name, last]
+            rows.append({"claim": f"{words} the misaligned phase", "held": row[key], "of": row["replicates"]})
     told = {
-        "what is selected is in the case that the model says": selected["case"] == selected["predicted_uncut"],
-        "and once the model knows that a table can do it all": selected["case"] == selected["predicted"],
+        "which case holds, in each draw, is what the model says": selected["case"] == selected["predicted_uncut"],
+        "which case holds is what the model says once it is cut off at a full table": selected["case"]
+        == selected["predicted"],
         "one objective explains searchers better than tables where neither was made": away["search"]
         > away["table in full"],
         "a table in full cannot be told from a searcher where it was made": near > 1 - 1e-6,
