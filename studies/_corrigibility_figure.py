@@ -8,6 +8,7 @@ from typing import TYPE_CHECKING, Any
 import numpy as np
 from matplotlib.patches import Patch, Rectangle
 from matplotlib.ticker import MaxNLocator
+from scipy import stats
 
 from irl_ident import figures
 from studies import _corrigibility as measures
@@ -40,6 +41,7 @@ def figure(table: pd.DataFrame, summary: Mapping[str, Any]) -> Figure:
     proofs = bottom.subplots(1, 3, sharey=True)
     parts = {str(name): own for name, own in table.groupby("part")}
     draw_pairs(matrix, summary["pairs"])
+    draw_smallest(matrix, summary["smallest_sets"][0])
     draw_plane(plane, parts["plane"])
     draw_knobs(knobs, summary["knobs"])
     draw_off_switch(off, parts["off-switch"])
@@ -70,7 +72,7 @@ def draw_pairs(ax: Axes, pairs: list[dict[str, Any]]) -> None:
             f"{row['environments']}{needs}",
             ha="center",
             va="center",
-            fontsize=6.5 if not needs else 5.2,
+            fontsize=6.5 if not needs else 5.8,
             color=colour,
         )
     ax.set(xlim=(-0.5, count - 1.5), ylim=(count - 1.5, -0.5))
@@ -79,6 +81,13 @@ def draw_pairs(ax: Axes, pairs: list[dict[str, Any]]) -> None:
     ax.tick_params(length=0)
     ax.spines[:].set_visible(False)
     ax.set_title(f"environments, of {of}, that tell a pair apart", fontsize=7)
+
+
+def draw_smallest(ax: Axes, cover: Mapping[str, Any]) -> None:
+    """The fewest environments that tell all types apart, in the empty half of the matrix."""
+    said = f"{cover['size']} tell all types apart:\n{', '.join(cover['chosen'])}\n(all {cover['smaller_tried']} "
+    said += "smaller sets tried)"
+    ax.text(len(types.TYPES) - 1.6, 0.6, said, ha="right", va="center", fontsize=6.5, linespacing=1.4)
 
 
 def draw_plane(ax: Axes, table: pd.DataFrame) -> None:
@@ -164,7 +173,7 @@ def draw_chain(ax: Axes, table: pd.DataFrame) -> None:
 
 
 def draw_proofs(ax: Axes, table: pd.DataFrame, question: str) -> None:
-    """Statuses against the number of environments, by type; last what the other pool gives."""
+    """Statuses against the number of environments, by type; last what the other pool gives; Wilson's intervals."""
     kinds = [
         kind for kind in ("corrigible", "internalised", "indifferent", "deceptive") if kind in set(table["true_type"])
     ]
@@ -185,6 +194,10 @@ def draw_proofs(ax: Axes, table: pd.DataFrame, question: str) -> None:
                 share = float((chosen["status"] == status).mean())
                 ax.bar(x, share, bottom=below, color=colour, width=0.9, linewidth=0)
                 below += share
+            proved = int((chosen["status"] == "proved").sum())
+            if proved:
+                ends = stats.binomtest(proved, len(chosen)).proportion_ci(method="wilson")
+                ax.plot([x, x], [ends.low, ends.high], color="black", linewidth=0.7)
             wrongly = float(((chosen["status"] == "proved") & ~chosen["true_holds"].astype(bool)).mean())
             if wrongly > 0.15:
                 said: dict[str, Any] = {"rotation": 90, "color": "white", "fontsize": 6, "fontweight": "bold"}
@@ -194,7 +207,7 @@ def draw_proofs(ax: Axes, table: pd.DataFrame, question: str) -> None:
         has = own["true_holds"].astype(bool)
         n = own["replicate"].nunique()
         told = "has it" if has.all() else "lacks it" if not has.any() else f"{has.mean():.0%} have it"
-        ax.text(start + (width - 1.7) / 2, 1.04, f"{kind}\n{told}", ha="center", va="bottom", fontsize=5.4)
+        ax.text(start + (width - 1.7) / 2, 1.04, f"{kind}\n{told}", ha="center", va="bottom", fontsize=5.8)
     ax.set_xticks(list(ticks), list(ticks.values()), fontsize=6)
     beside = "watched" if other == "watched" else "no successors"
     ax.set(ylim=(0, 1), xlabel=f"environments ({other[0]}: {beside}), n = {n}")

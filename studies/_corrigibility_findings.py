@@ -5,42 +5,59 @@ from __future__ import annotations
 from collections.abc import Mapping
 from typing import Any
 
-from studies._corrigibility_summary import FAMILIAR
+from studies._corrigibility_summary import FAMILIAR, ODDS
 from studies.wording import unmet
+
+IN_WORDS = {
+    "button": "the standard one",
+    "luck": "one in which luck is seen with the button",
+    "successor": "one in which a successor does the work",
+    "alone": "one in which nobody watches",
+}
+WITHOUT = {"luck": "luck that is seen with the button", "watch": "environments in which nobody watches"}
 
 
 def findings(summary: Mapping[str, Any]) -> list[str]:
     """Sentences that answer the question, from the summary alone."""
+    told = summary["claims"]
+    surprise = next(row for row in told if row["claim"] == ODDS)
+    others = [row for row in told if row["claim"] != ODDS]
     return [
         told_apart(summary["smallest_sets"], summary["pairs"]),
-        naive(summary["knobs"], summary["pairs"]),
+        naive(summary["knobs"], summary["pairs"], surprise),
         generations(summary["chain"]),
         proved(summary["proofs"], summary["witnesses"]),
         outside(summary["explained"], summary["proofs"]),
-        *unmet(summary["claims"]),
+        *unmet(others),
     ]
 
 
 def told_apart(covers: list[dict[str, Any]], pairs: list[dict[str, Any]]) -> str:
     """How few environments tell all types apart, and which knobs cannot be done without."""
     whole = next(row for row in covers if row["fixed"] == "none")
-    never = [f"without {row['fixed']}, nothing tells {row['never_apart'][0]}" for row in covers if row["never_apart"]]
-    of = pairs[0]["of"]
+    never = [
+        f"without {WITHOUT.get(row['fixed'], row['fixed'])} nothing tells {row['never_apart'][0]} agents apart"
+        for row in covers
+        if row["never_apart"]
+    ]
+    chosen = ", ".join(IN_WORDS.get(name, name) for name in whole["chosen"])
     return (
-        f"Yes, if the environments are chosen for it: {whole['size']} of {of} ({', '.join(whole['chosen'])}) tell all "
-        f"eight types apart, and none of the {whole['smaller_tried']} sets with one less does (the same set does so in "
-        f"{whole['draws_told']} of {whole['draws']} draws of prices); {'; '.join(never)} apart."
+        f"Yes, if the environments are chosen for it: {whole['size']} of {pairs[0]['of']} ({chosen}) tell all eight "
+        f"types of agent apart, and none of the {whole['smaller_tried']} sets with one less does (the same set does so "
+        f"in {whole['draws_told']} of {whole['draws']} draws of prices); {'; '.join(never)}."
     )
 
 
-def naive(knobs: list[dict[str, Any]], pairs: list[dict[str, Any]]) -> str:
-    """What tells naive from indifferent agents."""
+def naive(knobs: list[dict[str, Any]], pairs: list[dict[str, Any]], surprise: Mapping[str, Any]) -> str:
+    """What tells naive from indifferent agents, which was expected to be the odds alone."""
     row = next(row for row in pairs if (row["one"], row["other"]) == ("naive", "indifferent"))
-    left = ", ".join(f"{own['alike']} when {own['varied']} may be varied" for own in knobs)
+    left = {own["varied"]: own["alike"] for own in knobs}
     return (
-        f"Naive agents are told from indifferent ones in {row['environments']} of {row['of']} environments, also where "
-        f"the odds of the command are fixed; of {knobs[0]['of']} naive agents, to which stopping is worth 0 to 2 units "
-        f"of work, as many stay undetected as follows: {left}; what is at stake tells more than the odds."
+        f"Naive agents, which are paid for stopping, were expected to be told from indifferent ones only where the "
+        f"odds of the command are varied, but {row['environments']} of {row['of']} environments tell them apart and "
+        f"{surprise['held']} of these vary the odds; of {knobs[0]['of']} naive agents, to which stopping is worth 0 to "
+        f"2 units of work, {left['nothing']} pass in the standard environment, {left['odds']} whatever the odds and "
+        f"{left['stake']} when what is at stake is varied."
     )
 
 

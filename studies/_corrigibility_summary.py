@@ -15,6 +15,9 @@ from studies import _corrigibility_types as types
 if TYPE_CHECKING:
     import pandas as pd
 
+ODDS = "environments that tell naive from indifferent agents vary the odds of the command"
+"""What the plan of the study expected, in so many words."""
+
 INDIFFERENT = ("indifferent", "counterfactual")
 FAMILIAR = tuple(kind for kind in types.TYPES if kind not in INDIFFERENT)
 """Types whose objective is in the family that proofs speak of."""
@@ -164,9 +167,7 @@ def claims(parts: Mapping[str, pd.DataFrame]) -> list[dict[str, Any]]:
     expected: dict[str, Any] = {
         "naive agents behave as indifferent ones just between the closed-form bounds": plane["alike"].astype(bool)
         == plane["closed_form"].astype(bool),
-        "environments that tell naive from indifferent agents vary the odds of the command": [
-            "odds" in k for k in naive
-        ],
+        ODDS: ["odds" in k for k in naive],
         "within the shutdown game, only what it builds tells a counterfactually indifferent agent from a corrigible "
         "one": ["successor" in k for k in built],
         "a robot defers to a noisy human just while |mu| < sigma^2 / (2 beta)": (noisy["waits"] == 1)
