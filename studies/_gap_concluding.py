@@ -24,7 +24,7 @@ from studies._gap_band import GapBand, gap_band
 Seen = tuple[Environment, Any]
 """An environment and what was seen there."""
 
-SAMPLES = 100
+SAMPLES = 60
 """Objectives that strategies look at; of half as many members distances are taken."""
 
 REGIONS, TOLERANCE = 150, 1e-3

@@ -97,10 +97,10 @@ def draw_kinds(ax: Axes, table: pd.DataFrame) -> None:
     for x, y, colour, words in (
         (0.0, -1.75, "0.55", "possible after training"),
         (0.0, -1.05, PROBED, "possible after probes"),
-        (0.62, -1.75, TRUE, f"gap (mean, n = {n})"),
+        (0.62, -1.05, TRUE, f"gap (mean, n = {n})"),
     ):
         ax.text(x, y, words, color=colour, fontsize=7, fontweight="bold", va="center")
-    ax.text(1.04, -1.1, "gap in\nband", fontsize=6.5, va="center", linespacing=0.95)
+    ax.text(1.04, -1.85, "gap in\nband", fontsize=6.5, va="center", linespacing=0.95)
 
 
 def group(kind: str) -> str:

@@ -22,7 +22,7 @@ SHARES = (0.0, 0.005, 0.01, *coin_corridor.PUBLISHED_SHARES[1:], 0.3)
 """Of decorrelated levels; Langosco et al. (2022) had 0, 2, 3, 6 and 11 %."""
 
 SALIENCE = 0.2
-FEWER_SHARES = (0.0, 0.02, 0.06, 0.11, 0.3)
+FEWER_SHARES = (0.0, 0.02, 0.06, 0.11)
 """The same where training takes long."""
 
 STEPS = {"coin corridor": 600, "colour maze": 1000, "keys and chests": 600}

@@ -16,7 +16,7 @@ import irl_ident as ii
 from environments import branching_star, deception, dust_robot, flagged
 from irl_ident import distances, planning
 from irl_ident.agents.base import Agent
-from irl_ident.agents.pseudo_aligned import Deceptive
+from irl_ident.agents.pseudo_aligned import Corrigible, Deceptive
 from irl_ident.environment import Array, Environment
 from studies import _gap_learned as learned
 from studies._gap_band import GapBand
@@ -110,7 +110,10 @@ def selection(kind: str, seed: int) -> list[dict[str, Any]]:
 
 
 def flags(seed: int, unflagged: int) -> list[dict[str, Any]]:
-    """A deceiver and its aligned double, watched with the flag down again and again, and then once with it up."""
+    """A deceiver and its aligned double, watched with the flag down again and again, and then once with it up.
+
+    Beside them whether the deceiver does throughout what an agent does that obeys, and is told B when the flag is up.
+    """
     rng = np.random.default_rng(seed)
     base, family = flagged.objectives(rng, 1)[0], flagged.family()
     own = base[[1, 0, 3, 2]]
@@ -123,7 +126,9 @@ def flags(seed: int, unflagged: int) -> list[dict[str, Any]]:
 
     deployment, last = drawn(True), drawn(True)
     probes = [*(drawn(False) for _ in range(unflagged)), last]
+    told_b = Corrigible(family, lambda env: base[[0, 1, 1, 0]])
     policies = [(agents["deceptive"].policy(env), agents["aligned"].policy(env)) for env in probes]
+    obeys = all(np.array_equal(agents["deceptive"].policy(env), told_b.policy(env)) for env in probes)
     counts = [number for number in (1, 2, 4, 8, 16, 32) if number < unflagged] + [unflagged, unflagged + 1]
     rows = []
     for name, agent in agents.items():
@@ -133,7 +138,7 @@ def flags(seed: int, unflagged: int) -> list[dict[str, Any]]:
             band = concluded(evidence[:count], family, base, deployment)
             told = {"agent": name, "environments": count, "flagged": count > unflagged}
             same = all(np.array_equal(*shown) for shown in policies[:count])
-            rows.append(told | {"tied": same} | compared(band, gap))
+            rows.append(told | {"tied": same, "as_corrigible": obeys} | compared(band, gap))
     return rows
 
 

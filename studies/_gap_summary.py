@@ -87,6 +87,9 @@ def claims(parts: Mapping[str, pd.DataFrame]) -> list[dict[str, Any]]:
         & (down["most"] > 1 - ZERO),
         "one environment with the flag up tells them apart": (up["most"] - up["least"] <= NARROW)
         & ~up["tied"].astype(bool),
+        "a deceiver does what a corrigible agent does that is told to go to B when the flag is up": up[
+            "as_corrigible"
+        ].astype(bool),
         "a planner for B pretends where the closed form says so": deceit["pretends"].astype(bool)
         == (deceit["worth"].astype(float) > 1),
         "a shallow planner loses nothing below the depth at which it turns, and something from there on": (
@@ -218,7 +221,9 @@ def findings(found: Mapping[str, Any]) -> list[str]:
         f"(to {NARROW} or less) in {share('one matching probe')} cases, and {_widths_told(found)}.",
         _otherwise_told(found),
         f"A deceiver and its aligned double did the same, and left the band [0, 1], in {share('a deceiver')} sets of "
-        f"environments with the flag down; one with the flag up told them apart in {share('one environment')} cases.",
+        f"environments with the flag down; one with the flag up told them apart in {share('one environment')} cases. "
+        f"In {share('a deceiver does what')} it did as an agent that obeys and is told B when the flag is up: what "
+        "tells these two apart is what is wanted then, not what they do.",
         _decorrelated_told(found),
     ]
     failed = [row for row in found["claims"] if row["held"] < row["of"]]

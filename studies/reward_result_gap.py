@@ -7,7 +7,8 @@ some objectives possible, and with them a band of gaps, from the least to the la
 Expected: the band from training alone contains both 0 and the pseudo-aligned agent's gap; one probe that is shifted as
 deployment is collapses it; the gap is in the band wherever agents plan as is assumed; a deceiver and its aligned double
 stay tied until an environment with the flag up comes; and a few per cent of training levels that come apart from the
-proxy make learned agents lose less (Langosco et al. 2022 had 0, 2, 3, 6 and 11 % in CoinRun).
+proxy make learned agents lose less (Langosco et al. 2022 had 0, 2, 3, 6 and 11 % in CoinRun; their result is a figure
+without a table, so that only the shares are marked here).
 
 Refuted if: a gap lies outside the band of an agent that plans as assumed, or the independent checker rejects a proof of
 a band; the band from training excludes 0 or the gap; matching probes leave it as wide; flagged-down environments tell
@@ -63,7 +64,7 @@ def tasks(settings: Settings) -> list[Task]:
                 planned.append({"part": "selected", **shared})
     for number in range(5 if quick else 20):
         shared = {"replicate": number, "seed": settings.seed_for(1, number)}
-        planned.append({"part": "flags", **shared, "unflagged": 8 if quick else 32})
+        planned.append({"part": "flags", **shared, "unflagged": 4 if quick else 32})
         planned.append({"part": "depths", **shared})
     for place, name in enumerate(LEARNED):
         long = name == "keys and chests"
