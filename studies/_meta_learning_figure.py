@@ -33,14 +33,23 @@ CUED = {
     "paid for the cue": "is paid\nfor it",
     "cue network": "networks",
 }
-STRATEGIES = {
-    "random": ("random", "0.6"),
-    "Thompson": ("Thompson", INK["sky"]),
-    "PSRL": ("Thompson", INK["sky"]),
-    "greedy": ("greedy", INK["green"]),
-    "Gittins": ("Gittins", INK["blue"]),
-    "RL^2": ("RL$^2$", INK["vermilion"]),
+NAMED = {
+    "random": "0.6",
+    "Thompson": INK["sky"],
+    "greedy": INK["green"],
+    "Gittins": INK["blue"],
+    "RL$^2$": INK["vermilion"],
 }
+STRATEGIES = {
+    "random": NAMED["random"],
+    "Thompson": NAMED["Thompson"],
+    "PSRL": NAMED["Thompson"],
+    "greedy": NAMED["greedy"],
+    "Gittins": NAMED["Gittins"],
+    "RL^2": NAMED["RL$^2$"],
+}
+"""Colours of learners; posterior sampling (PSRL) is Thompson sampling in MDPs."""
+
 FARTHEST = 0.62
 """Estimates farther from the truth are drawn at the edge."""
 
@@ -63,12 +72,11 @@ def figure(table: pd.DataFrame, summary: Mapping[str, Any]) -> Figure:
 def draw_returns(ax: Axes, rows: list[Mapping[str, Any]]) -> None:
     """Rewards won, from those of random play to those of the published network; ours filled, theirs open."""
     setups = [row["setup"] for row in rows if row["learner"] == "RL^2" and row["mean"] is not None]
-    named: set[str] = set()
     for place, setup in enumerate(setups):
         own = {row["learner"]: row for row in rows if row["setup"] == setup}
         low, high = own["random"]["published"], own["RL^2"]["published"]
         ax.axhline(place, color="0.9", linewidth=0.5, zorder=0)
-        for learner, (label, colour) in STRATEGIES.items():
+        for learner, colour in STRATEGIES.items():
             if learner not in own:
                 continue
             row = own[learner]
@@ -79,17 +87,19 @@ def draw_returns(ax: Axes, rows: list[Mapping[str, Any]]) -> None:
                 ax.errorbar(
                     ours, place + 0.13, xerr=error, fmt="o", color=colour, markersize=4, linewidth=0.8, zorder=3
                 )
-            if place == 0 and label not in named:
-                named.add(label)
         own_mean, published = own["RL^2"]["mean"], own["RL^2"]["published"]
         ax.text(1.22, place, f"{own_mean:.1f} / {published:.1f}", ha="left", va="center", fontsize=6)
-    ax.axvline(1, color="0.7", linewidth=0.6, zorder=0)
+    ax.text(1.22, -0.65, "RL$^2$, ours\n/ theirs", ha="left", va="center", fontsize=6)
+    for place, (words, colour) in enumerate(NAMED.items()):
+        ax.text(
+            (-0.08, 0.34, 0.78)[place % 3], -0.82 + 0.27 * (place // 3), words, color=colour, fontsize=6, va="center"
+        )
+    ax.axvline(1, color="0.7", linewidth=0.6, zorder=0, ymax=0.8)
     ax.set_yticks(range(len(setups)), [setup.replace(", ", "\n") for setup in setups], fontsize=6)
-    ax.set(ylim=(len(setups) - 0.5, -0.9), xlim=(-0.08, 1.2), xticks=[0, 1])
+    ax.set(ylim=(len(setups) - 0.5, -1.0), xlim=(-0.1, 1.2), xticks=[0, 1])
     ax.set_xticklabels(["random\nplay", "their\nRL$^2$"], fontsize=6.5)
     ax.tick_params(axis="y", length=0)
     ax.spines["left"].set_visible(False)
-    ax.text(1.22, -0.62, "RL$^2$: ours / theirs", ha="right", va="center", fontsize=6)
     ax.set_title("reward won\n(filled: ours, open: Duan et al.)", fontsize=7)
 
 
@@ -100,7 +110,9 @@ def draw_pursued(ax: Axes, table: pd.DataFrame, summary: Mapping[str, Any]) -> N
     for share, shade in ((2, "0.92"), (1, "0.84")):
         low, high = (np.array([row[f"tolerated_{share}_{end}"] for row in known]) for end in ("lower", "upper"))
         ax.fill_between(x, low, high, color=shade, linewidth=0, zorder=0)
-        ax.text(0.985, float(low[-1]) + 0.02, f"costs {share} %", fontsize=6, color="0.4", ha="right", va="bottom")
+        ax.text(
+            0.985, float(low[-1]) + 0.02, f"costs up to {share} %", fontsize=6, color="0.4", ha="right", va="bottom"
+        )
     ax.plot([0, 1], [0, 1], color="black", linewidth=0.6, zorder=1)
     sets = table[(table["part"] == "built") & (table["kind"] == "exact Bayes")]
     sets = sets[sets["tasks"] == sets["tasks"].max()]
@@ -130,7 +142,7 @@ def draw_pursued(ax: Axes, table: pd.DataFrame, summary: Mapping[str, Any]) -> N
     ax.set(
         xlim=(0, 1), ylim=(-0.3, 1.5), xlabel="theta built in or trained for", ylabel="theta that it seems to pursue"
     )
-    ax.set_title("what is the middle token worth to it?\n(200 tasks as in training, 95 %)", fontsize=7)
+    ax.set_title("what it seems to pursue\n(200 tasks as in training, 95 %)", fontsize=7)
 
 
 def draw_cue(ax: Axes, rows: list[Mapping[str, Any]]) -> None:
@@ -145,7 +157,7 @@ def draw_cue(ax: Axes, rows: list[Mapping[str, Any]]) -> None:
             ax.bar(at, alone, width=0.7, color="0.75")
             ax.bar(at, paid - alone, bottom=alone, width=0.7, color=INK["vermilion"])
             ax.plot([at - 0.35, at + 0.35], [believed, believed], color=INK["blue"], linewidth=1.2)
-            ticks.append((at, ("right", "nothing", "wrong")[place]))
+            ticks.append((at, ("the truth", "nothing", "a lie")[place]))
         ax.text(left + 0.8, 1.03, label, ha="center", va="bottom", fontsize=6)
         left += 3.0
     lost = found["cue network", "always wrong", "paid"]["true_lost"]
@@ -157,7 +169,7 @@ def draw_cue(ax: Axes, rows: list[Mapping[str, Any]]) -> None:
     ax.set(
         ylim=(0, 1.0),
         yticks=[0, 0.5, 1],
-        xlabel=f"what the cue says of the better arm\n(wrong: networks lose {lost:.0%})",
+        xlabel=f"what the cue says\n(a lie: networks lose {lost:.0%})",
     )
     ax.tick_params(axis="x", length=0)
     ax.set_ylabel("share of choices explained")
