@@ -207,6 +207,7 @@ def test_settings_and_payoffs_out_of_range_are_named():
     for build, message in [
         (lambda: PolicyGradient(units=0), "units: was 0"),
         (lambda: PolicyGradient(decay=1.5), "decay: was 1.5"),
+        (lambda: PolicyGradient(memory=0.5), "memory: was 0.5"),
         (lambda: PolicyGradient(trials=3, batches=4), "batches: was 4"),
         (lambda: Encoding(0), "n_actions: was 0"),
         (lambda: train_recurrent(bandit_tasks.tokens, 2, TINY, seed=0, n_tokens=3), "payoff: should have one number"),

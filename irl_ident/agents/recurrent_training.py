@@ -56,6 +56,9 @@ class PolicyGradient:
         How far the ratio of probabilities may go from 1.
     largest_gradient : float
         Gradients longer than that are shortened.
+    memory : float
+        Units begin with memories that fade over 1 to that many steps: biases of the update gate are raised by log(u),
+        u uniform on [1, memory] (Tallec & Ollivier 2018); 1 leaves them as they are.
     """
 
     units: int = 48
@@ -70,6 +73,7 @@ class PolicyGradient:
     decay: float = 0.9
     clip: float = 0.2
     largest_gradient: float = 1.0
+    memory: float = 1.0
 
     def __post_init__(self) -> None:
         for name in ("units", "iterations", "trials", "epochs", "batches"):
@@ -80,6 +84,8 @@ class PolicyGradient:
             value = getattr(self, name)
             if not 0 <= value <= 1:
                 raise ValueError(f"{name}: was {value!r}, should be in [0, 1]")
+        if not self.memory >= 1:
+            raise ValueError(f"memory: was {self.memory!r}, should be at least 1")
         if self.batches > self.trials:
             raise ValueError(f"batches: was {self.batches}, should be at most the number of trials, {self.trials}")
 
@@ -127,7 +133,7 @@ def train_recurrent(
     for_weights, for_tasks, for_batches = (np.random.default_rng(s) for s in np.random.SeedSequence(seed).spawn(3))
     example = draw(1, np.random.default_rng(0))
     encoding = Encoding(example.n_actions, example.n_observations, n_tokens)
-    network = _Network(encoding, settings.units, for_weights)
+    network = _Network(encoding, settings, for_weights)
     curve = np.zeros(settings.iterations)
     for iteration in range(settings.iterations):
         tasks = draw(settings.trials, for_tasks)
@@ -173,7 +179,8 @@ def advantages(rewards: Array, values: Array, discount: float, decay: float) -> 
 class _Network:
     """All arrays by name, the baseline's among them, and Adam's moments."""
 
-    def __init__(self, encoding: Encoding, units: int, rng: np.random.Generator) -> None:
+    def __init__(self, encoding: Encoding, settings: PolicyGradient, rng: np.random.Generator) -> None:
+        units = settings.units
         bound = 1 / np.sqrt(units)
         self.arrays: dict[str, Single] = {
             name: rng.uniform(-bound, bound, shape).astype(np.float32)
@@ -181,6 +188,7 @@ class _Network:
         }
         self.arrays["policy"] *= np.float32(0.1)
         self.arrays["policy_bias"] *= np.float32(0)
+        self.arrays["inputs_bias"][units : 2 * units] += np.log(rng.uniform(1, settings.memory, units))
         self.arrays["baseline"] = np.zeros(units, dtype=np.float32)
         self.arrays["baseline_bias"] = np.zeros((), dtype=np.float32)
         self.first = {name: np.zeros_like(array) for name, array in self.arrays.items()}
