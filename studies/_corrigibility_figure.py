@@ -207,7 +207,7 @@ def draw_proofs(ax: Axes, table: pd.DataFrame, question: str) -> None:
         has = own["true_holds"].astype(bool)
         n = own["replicate"].nunique()
         told = "has it" if has.all() else "lacks it" if not has.any() else f"{has.mean():.0%} have it"
-        ax.text(start + (width - 1.7) / 2, 1.04, f"{kind}\n{told}", ha="center", va="bottom", fontsize=5.8)
+        ax.text(start + (width - 1.7) / 2, 1.04, f"{kind}\n{told}", ha="center", va="bottom", fontsize=5.6)
     ax.set_xticks(list(ticks), list(ticks.values()), fontsize=6)
     beside = "watched" if other == "watched" else "no successors"
     ax.set(ylim=(0, 1), xlabel=f"environments ({other[0]}: {beside}), n = {n}")
