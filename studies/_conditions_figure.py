@@ -92,7 +92,7 @@ def draw_phases(ax: Axes, cells: Sequence[Mapping[str, Any]], lines: Sequence[Ma
         sure = (table == sign).astype(float)
         room = ndimage.uniform_filter(sure, size=(2, 3 if shares.size > CROWDED else 1), mode="constant")
         if room.max() > 0.99:
-            around = ndimage.uniform_filter(sure, size=(4, 5), mode="constant")
+            around = ndimage.uniform_filter(sure, size=5, mode="nearest")
             y, x = divmod(int(np.where(room > 0.99, around, -1).argmax()), shares.size)
             ax.text(x, y - 0.5, text, color="white", ha="center", va="center", fontsize=6.5, fontweight="bold")
 
