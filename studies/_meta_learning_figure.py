@@ -173,7 +173,7 @@ def draw_cue(ax: Axes, rows: list[Mapping[str, Any]]) -> None:
     )
     ax.tick_params(axis="x", length=0)
     ax.set_ylabel("share of choices explained")
-    ax.set_title("is a cue believed, or pursued?\n\n", fontsize=7)
+    ax.set_title("is a cue believed, or pursued?", fontsize=7, pad=22)
 
 
 def draw_tasks(axes: Any, table: pd.DataFrame) -> None:

@@ -12,6 +12,7 @@ from irl_ident.agents.learners import Learner
 pytest.importorskip("matplotlib")
 pd = pytest.importorskip("pandas")
 
+from matplotlib.axis import Tick  # noqa: E402
 from matplotlib.text import Text  # noqa: E402
 
 from irl_ident import figures  # noqa: E402
@@ -222,7 +223,8 @@ def test_a_run_has_claims_findings_and_a_figure(table):
     with figures.style():
         drawn = study.draw(table, summary)
         drawn.draw_without_rendering()
-    texts = [text for text in drawn.findobj(Text) if text.get_text().strip() and text.get_visible()]
+    ticks = [label for tick in drawn.findobj(Tick) for label in (tick.label1, tick.label2)]
+    texts = [text for text in drawn.findobj(Text) if text.get_text().strip() and text not in ticks]
     boxes = [text.get_window_extent() for text in texts]
     across = [
         (one.get_text(), other.get_text())
