@@ -190,6 +190,20 @@ def test_the_same_seed_gives_the_same_learner_and_nothing_global_is_touched():
     assert (learners[0].weights.inputs != learners[2].weights.inputs).any()
 
 
+def test_long_memories_are_raised_biases_of_the_update_gate():
+    still = {"units": 40, "iterations": 1, "trials": 4, "batches": 1, "epochs": 1, "learning_rate": 1e-12}
+    plain, long = (
+        train_recurrent(bandit_tasks.informative, 2, PolicyGradient(**still, memory=steps), seed=1, **PAID).weights
+        for steps in (1.0, 100.0)
+    )
+    raised = long.inputs_bias - plain.inputs_bias
+    np.testing.assert_allclose(raised[[*range(40), *range(80, 120)]], 0, atol=1e-6)
+    assert (raised[40:80] > 0).all()
+    assert (raised[40:80] < np.log(100) + 1e-6).all()
+    np.testing.assert_allclose(np.exp(raised[40:80]).mean(), 50.5, atol=4 * 99 / np.sqrt(12 * 40))
+    np.testing.assert_allclose(long.recurrent, plain.recurrent, atol=1e-6)
+
+
 def test_training_on_tokens_follows_the_payoff():
     """The same tasks, with one token worth 1 and then with another: each learner gets more of its own."""
     totals = {}
