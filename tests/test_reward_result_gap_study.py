@@ -1,4 +1,4 @@
-"""The study of the reward-result gap: its cases, what is concluded without the truth, and a small run of it all."""
+"""The study of the reward-result gap: its cases, its learned agents, and what is concluded without the truth."""
 
 import ast
 import json
@@ -12,14 +12,14 @@ import irl_ident as ii
 from environments import colour_maze, dust_robot, keys_and_chests
 
 pytest.importorskip("matplotlib")
-pd = pytest.importorskip("pandas")
+pytest.importorskip("pandas")
 
-from studies import _gap_concluding as concluding  # noqa: E402
-from studies import _gap_learned as learned  # noqa: E402
-from studies import _gap_measures as measures  # noqa: E402
-from studies import reward_result_gap as study  # noqa: E402
-from studies._gap_worlds import ALIGNED, CASES, COSTLY, OTHERWISE, PERFECT, case  # noqa: E402
-from studies.study import Settings  # noqa: E402
+from studies import _gap_concluding as concluding
+from studies import _gap_learned as learned
+from studies import _gap_measures as measures
+from studies import reward_result_gap as study
+from studies._gap_worlds import ALIGNED, CASES, COSTLY, OTHERWISE, PERFECT, case
+from studies.study import Settings
 
 
 def band_of(one, count):
@@ -68,7 +68,7 @@ class Shown:
 
 
 def test_nothing_that_concludes_is_told_the_truth():
-    one = case("side effect: keys", 2)
+    one = case("deceptive", 2)
     environments = [*one.training, one.candidates[0]]
     open_, closed = ([measures.watched(agent, env) for env in environments] for agent in (one.agent, Shown(one.agent)))
     bands = [concluding.concluded(seen, one.family, one.base, one.deployment) for seen in (open_, closed)]
@@ -150,52 +150,6 @@ def test_a_shallow_planner_turns_where_the_closed_form_says(seed):
     rows = measures.depths(seed, 16)
     assert all((row["true_gap"] > 0.5) == (row["depth"] >= row["turns_at"]) for row in rows)
     assert rows[0]["true_gap"] < 1e-9
-
-
-@pytest.fixture(scope="module")
-def small_run():
-    """A few tasks of each part."""
-    tasks = []
-    for number, kind in enumerate(("aligned", "suboptimal: wrong model", "deceptive")):
-        for replicate in range(2):
-            shared = {"kind": kind, "replicate": replicate, "seed": 10 * number + replicate}
-            tasks.append({"part": "bands", **shared, "strategies": ["counterexample", "matching"], "probes": 1})
-    for replicate in range(2):
-        shared = {"replicate": replicate, "seed": replicate}
-        tasks += [{"part": "flags", **shared, "unflagged": 2}, {"part": "depths", **shared}]
-        tasks.append({"part": "learned", "kind": "coin corridor", **shared, "probes": 1})
-        tasks.append({"part": "decorrelated", "kind": "coin corridor", **shared, "shares": [0.0, 0.11]})
-    tasks.append({"part": "pretending", "replicate": 0, "seed": 0})
-    return pd.DataFrame([row for task in tasks for row in study.run(task)])
-
-
-def test_claims_findings_and_figure_of_a_small_run(small_run):
-    summary = json.loads(json.dumps(study.summarise(small_run)))
-    told = {row["claim"]: row for row in summary["claims"]}
-    for claim in (
-        "agents are perfect in training",
-        "the gap is in the band (agents that plan as assumed)",
-        "proofs of bands are accepted by the independent checker",
-        "the band from training contains 0 and the gap (pseudo-aligned)",
-        "a deceiver and its double do the same while the flag is down, and the band stays [0, 1]",
-        "a planner for B pretends where the closed form says so",
-        "a shallow planner loses nothing below the depth at which it turns, and something from there on",
-    ):
-        assert told[claim]["held"] == told[claim]["of"] > 0
-    sentences = study.findings(summary)
-    assert 2 <= len(sentences) <= 5
-    for sentence in sentences:
-        assert sentence.endswith(".")
-        assert not re.search(r"nan|inf\b|None|\{", sentence)
-        assert re.search(r"\d", sentence)
-    for failed in (row for row in summary["claims"] if row["held"] < row["of"]):
-        assert failed["claim"] in sentences[-1]
-    assert len(study.draw(small_run, summary).axes) == 4
-
-
-def test_the_truth_is_stored_beside_the_behaviour(small_run):
-    bands = small_run[small_run["part"] == "bands"]
-    assert bands[["true_gap", "true_objective", "true_starc", "true_training_gap"]].notna().all().all()
 
 
 def test_tasks_differ_and_a_full_run_has_twenty_of_each():
