@@ -110,9 +110,7 @@ def draw_pursued(ax: Axes, table: pd.DataFrame, summary: Mapping[str, Any]) -> N
     for share, shade in ((2, "0.92"), (1, "0.84")):
         low, high = (np.array([row[f"tolerated_{share}_{end}"] for row in known]) for end in ("lower", "upper"))
         ax.fill_between(x, low, high, color=shade, linewidth=0, zorder=0)
-        ax.text(
-            0.985, float(low[-1]) + 0.02, f"costs up to {share} %", fontsize=6, color="0.4", ha="right", va="bottom"
-        )
+        ax.text(0.985, float(low[-1]) + 0.02, f"costs ≤ {share} %", fontsize=6, color="0.4", ha="right", va="bottom")
     ax.plot([0, 1], [0, 1], color="black", linewidth=0.6, zorder=1)
     sets = table[(table["part"] == "built") & (table["kind"] == "exact Bayes")]
     sets = sets[sets["tasks"] == sets["tasks"].max()]
@@ -140,7 +138,11 @@ def draw_pursued(ax: Axes, table: pd.DataFrame, summary: Mapping[str, Any]) -> N
         text = label.replace("\n", " ")
         ax.text(0.03, 0.97 - 0.07 * place, text, color=colour, fontsize=6, transform=ax.transAxes, va="top")
     ax.set(
-        xlim=(0, 1), ylim=(-0.3, 1.5), xlabel="theta built in or trained for", ylabel="theta that it seems to pursue"
+        xlim=(0, 1),
+        ylim=(-0.3, 1.5),
+        yticks=[0, 0.5, 1, 1.5],
+        xlabel="theta built in or trained for",
+        ylabel="theta that it seems to pursue",
     )
     ax.set_title("what it seems to pursue\n(200 tasks as in training, 95 %)", fontsize=7)
 

@@ -70,13 +70,12 @@ TOLERATED = tuple(np.round(np.linspace(0, 1, 21), 2).tolist())
 def tasks(settings: Settings) -> list[Task]:
     """A learner to watch in each, built or trained; learners with a cue; what informs; and what training tolerates."""
     quick = settings.quick
-    seeds = 2 if quick else SEEDS
-    most = {"exact Bayes": (6, 24), "soft Bayes": (6, 40), "myopic": (1, 20), "Thompson": (1, 20)}
+    most = {"exact Bayes": (6, 24), "soft Bayes": (6, 40), "believes it rare": (2, 20)}
     planned: list[Task] = [{"part": "tolerated", "kind": "", "replicate": 0, "seed": 0}]
     for number, kind in enumerate(worlds.BUILT):
         planned += [
             {"part": "built", "kind": kind, "replicate": i, "seed": settings.seed_for(0, number, i)}
-            for i in range(most.get(kind, (2, 20))[0 if quick else 1])
+            for i in range(most.get(kind, (1, 20))[0 if quick else 1])
         ]
     for number, kind in enumerate(cues.BUILT):
         planned += [
@@ -97,7 +96,7 @@ def tasks(settings: Settings) -> list[Task]:
                 "trained_for": theta,
                 "weights": checkpoints.path(name(i)),
             }
-            for i in range(seeds)
+            for i in range((1 if kind == worlds.BRIEF else 2) if quick else SEEDS)
             if checkpoints.find(name(i)) is not None
         ]
     planned.append(
