@@ -8,9 +8,9 @@ Expected: the choices of an exact Bayes agent leave a set of theta that shrinks 
 Networks that reach 97 to 98 % of the optimum seem to pursue a theta up to .35 off, with intervals that are wrongly
 tight: no theta' in [0, 1] costs more than 2 % of the optimum at theta = .5, so that training could not have fixed it.
 Estimates from different tasks agree for an agent that is what it is modelled as, and disagree for one with another
-prior, such as a network to which a token was never shown.  A network trained with a cue that names the better arm
-follows it where it is wrong.  Returns are those of Duan et al.'s table, and the network of Wang et al. begins with the
-arm that informs.
+prior, such as a network to which a token was never shown.  Networks look ahead as Bayes agents do.  A network trained
+with a cue that names the better arm follows it where it is wrong.  Returns are those of Duan et al.'s table, and the
+network of Wang et al. begins with the arm that informs.
 
 Refuted if: an exact set loses the truth; intervals of soft Bayes agents miss it more often than their level says, or
 the test of agreement rejects them more often than its level; estimates of networks leave what training tolerates; or
@@ -21,7 +21,8 @@ changed in ways of which nobody is told; the same with a cue; Wang et al.'s elev
 of which only returns are measured: beliefs about MDPs are distributions over transitions, which nobody plans exactly.
 Agents: Bayes-optimal, exact or soft with lapses; with another prior; myopic; Thompson; networks, released with this
 study and, in the full run, trained anew.  Measured: the exact set of theta; profile likelihood of theta over
-temperature and lapse; a likelihood-ratio test that tasks agree; what training tolerates; what a cue explains.
+temperature and lapse; a likelihood-ratio test that tasks agree; whether a learner looks one pull ahead or, as a Bayes
+agent does, all of them; what training tolerates; what a cue explains.
 """
 
 from __future__ import annotations
