@@ -12,7 +12,7 @@ import irl_ident as ii
 from environments import absent_supervisor, off_switch, safe_interruptibility, shutdown_game
 from environments.shutdown_game import Rules
 from irl_ident.agents.base import Agent
-from irl_ident.agents.corrigible import ConditionallyIndifferent, CounterfactuallyIndifferent, Deceptive
+from irl_ident.agents.corrigible import ConditionallyIndifferent, CounterfactuallyIndifferent, WatchDependent
 from irl_ident.environment import Array, Environment
 
 TYPES = (
@@ -104,7 +104,7 @@ def in_shutdown_game(prices: Prices) -> dict[str, Agent]:
     sides = (family, both["goal alone"], both["stop"], shutdown_game.command())
     return {
         **found,
-        "deceptive": Deceptive(found["corrigible"], found["goal alone"], shutdown_game.watched()),
+        "deceptive": WatchDependent(found["corrigible"], found["goal alone"], shutdown_game.watched()),
         "indifferent": ConditionallyIndifferent(*sides),
         "counterfactual": CounterfactuallyIndifferent(*sides),
     }
@@ -180,7 +180,7 @@ def supervised(name: str, *knobs: str, share: float) -> Trial:
         paid, wanted = (
             ii.agents.Optimal(family, theta) for theta in (absent_supervisor.REWARDED, absent_supervisor.WANTED)
         )
-        deceptive = Deceptive(wanted, ii.agents.Optimal(family, careless), ~alone)
+        deceptive = WatchDependent(wanted, ii.agents.Optimal(family, careless), ~alone)
         careful = ("internalised", "corrigible", "deferring")
         return {kind: wanted if kind in careful else deceptive if kind == "deceptive" else paid for kind in TYPES}
 

@@ -11,7 +11,7 @@ from irl_ident.agents.corrigible import (
     Command,
     ConditionallyIndifferent,
     CounterfactuallyIndifferent,
-    Deceptive,
+    WatchDependent,
 )
 
 BARE, ACTIONS, DISCOUNT = 4, 3, 0.9
@@ -102,8 +102,8 @@ def test_a_deceptive_agent_is_each_of_two_where_it_should_be():
     env, (shown, hidden) = random_world(0)
     parts = [ii.agents.Optimal(FAMILY, theta) for theta in (shown, hidden)]
     watched = np.arange(2 * BARE) % 2 == 0
-    policy = Deceptive(*parts, watched).policy(env)
+    policy = WatchDependent(*parts, watched).policy(env)
     for part, own in zip(parts, (watched, ~watched), strict=True):
         np.testing.assert_array_equal(policy[own], part.policy(env)[own])
     with pytest.raises(ValueError, match="watched: should have shape"):
-        Deceptive(*parts, watched[:3]).policy(env)
+        WatchDependent(*parts, watched[:3]).policy(env)

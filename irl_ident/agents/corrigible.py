@@ -203,7 +203,7 @@ class CounterfactuallyIndifferent(Indifferent):
 
 
 @dataclass(frozen=True, eq=False)
-class Deceptive(Agent):
+class WatchDependent(Agent):
     """An agent that acts as one agent where it is watched, and as another where it is not.
 
     Parameters
