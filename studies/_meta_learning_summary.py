@@ -255,10 +255,10 @@ def findings(summary: Mapping[str, Any]) -> list[str]:
     won = [row for row in summary["table"] if row["learner"] == "RL^2" and row["mean"] is not None]
     last, one = max(widths), str(DEPTHS[0])
     return [
-        f"A token that is worth theta lies between tokens worth 1 and 0: watched in tasks as in training, an exact Bayes "
-        f"agent leaves a set of theta whose median width is {widths[10]['width_median']:.2g} after 10 tasks and "
-        f"{widths[last]['width_median']:.2g} after {last} ({widths[10]['n']} agents); of soft Bayes agents, whose choices "
-        f"vary, the 95 % interval after {last} tasks, {soft['interval_width']:.2g} wide, holds the truth in "
+        "A token that is worth theta lies between tokens worth 1 and 0: watched in tasks as in training, an exact "
+        f"Bayes agent leaves a set of theta whose median width is {widths[10]['width_median']:.2g} after 10 tasks and "
+        f"{widths[last]['width_median']:.2g} after {last} ({widths[10]['n']} agents); of soft Bayes agents, whose "
+        f"choices vary, the 95 % interval after {last} tasks, {soft['interval_width']:.2g} wide, holds the truth in "
         f"{soft['interval_holds_truth']} of {soft['n']}.",
         f"Networks trained briefly lose {brief['loss']:.1%} of the optimum and seem to pursue a theta "
         f"{brief['mean_distance']:.2f} from what they were trained for (at most {brief['largest_distance']:.2f}), "
