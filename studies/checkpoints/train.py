@@ -34,11 +34,11 @@ BRIEF = PolicyGradient(iterations=8, trials=500, batches=10)
 CAREFUL = PolicyGradient(iterations=300, trials=500, batches=10)
 """The same for longer, where published figures are to be met."""
 
-LONG = PolicyGradient(iterations=250, trials=300, batches=6, learning_rate=5e-3, discount=0.99, decay=0.8)
+LONG = PolicyGradient(iterations=250, trials=300, batches=6, learning_rate=5e-3, discount=0.99, decay=0.8, memory=100.0)
 """For trials of a hundred steps."""
 
 EASY = PolicyGradient(iterations=80, trials=200, batches=4, learning_rate=5e-3, discount=0.99, decay=0.8)
-"""The same for less."""
+"""The same for less, from memories as they come."""
 
 MDPS = PolicyGradient(iterations=250, trials=200, batches=4, learning_rate=5e-3, discount=0.99, decay=0.8)
 """For trials of a hundred steps in which the state changes."""
@@ -147,7 +147,7 @@ def recipes() -> Iterator[tuple[str, Recipe]]:
         "random-mdps-10-episodes",
         Recipe("random MDPs, 10 states, 5 actions, 10 episodes of 10 steps", mdp_tasks.random_mdps, 100, MDPS),
     )
-    yield "bernoulli-10-arms-100-pulls", bernoulli_recipe(10, 100, replace(LONG, iterations=150))
+    yield "bernoulli-10-arms-100-pulls", bernoulli_recipe(10, 100, replace(LONG, iterations=200))
     yield (
         "dependent-uniform",
         Recipe(
