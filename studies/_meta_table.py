@@ -2,8 +2,8 @@
 
 A *cell* is one learner on one setup; :func:`cells` lists them as plain dictionaries, :func:`run_cell` plays one of them
 and gives a row.  All learners of a setup play the same tasks.  As in the paper, the constant of UCB1 (the grid 0, .1,
-..., 1), epsilon and BEB's bonus are those that score best, here on other tasks than those of the table, so that the
-choice does not flatter them.
+..., 1), epsilon, BEB's bonus and the draws of optimistic Thompson sampling are those that score best, here on other
+tasks than those of the table, so that the choice does not flatter them.
 
 Where theirs and ours are not the same: the Gittins index is the finite-horizon one, computed exactly (they took the
 best of three approximations for discounted problems).  In MDPs, learners with a prior are given the true one here, in
@@ -55,9 +55,9 @@ PUBLISHED_MDPS: dict[int, tuple[float, ...]] = {
 
 TUNED: dict[str, tuple[float, ...]] = {
     "UCB1": tuple(np.arange(11) / 10),
-    "optimistic Thompson": (2, 5, 10, 20),
-    "epsilon-greedy": tuple(np.arange(1, 6) / 20),
-    "BEB": (1.0, 2.0, 5.0, 10.0, 20.0),
+    "optimistic Thompson": (5, 10),
+    "epsilon-greedy": tuple(np.arange(1, 5) / 20),
+    "BEB": (5.0, 10.0, 20.0, 40.0),
 }
 """Grids of the learners that have a parameter."""
 

@@ -3,7 +3,13 @@
 from irl_ident.agents.bandits import GittinsLearner, GreedyLearner, ThompsonSampling, UniformLearner, UpperConfidence
 from irl_ident.agents.base import Agent
 from irl_ident.agents.checkpoints import CheckpointError, load_learner, save_learner
-from irl_ident.agents.corrigible import Command, ConditionallyIndifferent, CounterfactuallyIndifferent, Indifferent
+from irl_ident.agents.corrigible import (
+    Command,
+    ConditionallyIndifferent,
+    CounterfactuallyIndifferent,
+    Indifferent,
+    WatchDependent,
+)
 from irl_ident.agents.deep import stable_baselines
 from irl_ident.agents.known import Boltzmann, Hyperbolic, KnownAgent, Noisy, Optimal, ShortSighted, SoftOptimal
 from irl_ident.agents.learners import Histories, Learner, play
@@ -52,6 +58,7 @@ __all__ = [
     "Training",
     "UniformLearner",
     "UpperConfidence",
+    "WatchDependent",
     "load_learner",
     "play",
     "q_learning",
