@@ -91,7 +91,7 @@ def draw_floors(ax: Axes, rows: Sequence[Mapping[str, Any]]) -> None:
 
 def draw_won(ax: Axes, rows: Sequence[Mapping[str, Any]]) -> None:
     """Share won by the top's own objective and by the best of a menu, against how far the leaf sees."""
-    leaves = list(dict.fromkeys(row["leaf"] for row in rows))
+    leaves = sorted({row["leaf"] for row in rows}, key=lambda leaf: (leaf == OPTIMAL, leaf))
     places = np.arange(len(leaves))
     for menu, colour in {0: OWN_COLOUR, **MENU_COLOURS}.items():
         own = [picked(rows, leaf=leaf, menu=menu)[0] for leaf in leaves]

@@ -113,9 +113,8 @@ def claims(parts: Mapping[str, pd.DataFrame]) -> list[dict[str, Any]]:
         "taken for optimal, a short-sighted leaf is explained by no reward of the family": (
             ~wrong[wrong["model"] == "optimal, any reward"]["explained"].astype(bool)
         ),
-        "training floors, and others like them, hold no bits of which layer it is": (
-            located[["bits_training", "bits_closed"]].max(axis=1) < ROUNDING
-        ),
+        "training floors hold no bits of which layer it is": located["bits_training"] < ROUNDING,
+        "more floors like the training floors hold no bits of which layer it is": located["bits_closed"] < ROUNDING,
         "floors with the lab open do not tell which layer it is": (
             located["bits_open"] < located["bits_of_layer"] - ROUNDING
         ),

@@ -168,7 +168,7 @@ def test_a_small_run_says_what_it_found(table):
         "bits are at most the log2 of the menu",
         "what a chain can end in only shrinks with its layers",
         "the own objective is served best by a leaf that plans optimally and pursues it",
-        "training floors, and others like them, hold no bits of which layer it is",
+        "training floors hold no bits of which layer it is",
         "bisection watches at most log2 of the layers",
     )
     for claim in never_wrong:
