@@ -28,11 +28,7 @@ STRATEGIES = {
     "counterexample": figures.COLOURS["vermilion"],
     "matching": figures.COLOURS["green"],
 }
-NAMES = {
-    "counterexample": "against the\ncertificate",
-    "matching": "shifted as\ndeployment",
-    "greedy": "rules out\nmost",
-}
+NAMES = {"counterexample": "certificate", "matching": "like the shift"}
 WORLDS = {
     "coin corridor": figures.COLOURS["blue"],
     "colour maze": figures.COLOURS["purple"],
@@ -128,11 +124,11 @@ def draw_decorrelated(ax: Axes, table: pd.DataFrame) -> None:
     for world, here in own.groupby("kind", sort=False):
         wide = here.pivot_table(index="replicate", columns="share", values="true_gap")
         x = [places[float(share)] for share in wide.columns]
-        figures.curve_with_band(ax, x, wide.to_numpy(), label=f"{world}\n(n = {len(wide)})", colour=WORLDS[str(world)])
+        figures.curve_with_band(ax, x, wide.to_numpy(), label=f"{world} ({len(wide)})", colour=WORLDS[str(world)])
     ax.set_xticks(range(len(shares)), [f"{100 * share:g}" for share in shares])
     for label, share in zip(ax.get_xticklabels(), shares, strict=True):
         label.set_fontweight("bold" if share in (0.0, 0.02, 0.03, 0.06, 0.11) else "normal")
-    ax.set(ylim=(-0.03, 1.05), ylabel="gap of learned agents")
+    ax.set(ylim=(-0.03, 1.05), ylabel="gap of learned agents (n)")
     ax.set_xlabel("decorrelated training levels, % (bold: Langosco et al.)")
     figures.label_ends(ax, size=6.5)
 

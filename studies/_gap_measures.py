@@ -7,7 +7,7 @@ truth (what is possible + truth -> rows) are here; those that conclude (evidence
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 from typing import Any
 
 import numpy as np
@@ -50,19 +50,29 @@ def compared(band: GapBand | None, gap: float) -> dict[str, Any]:
     return row
 
 
-def probed(kind: str, seed: int, strategies: Sequence[str], probes: int) -> list[dict[str, Any]]:
-    """Bands after training and after each probe, by strategy; and what certificates and distances say of some."""
+def probed(kind: str, seed: int, strategies: Mapping[str, int], closely: Sequence[int]) -> list[dict[str, Any]]:
+    """Bands after training and after each probe, by strategy.
+
+    Parameters
+    ----------
+    kind : str
+    seed : int
+    strategies : mapping of str to int
+        Number of probes of each.
+    closely : sequence of int
+        After so many probes of the first strategy also distances, and whether proofs are accepted.
+    """
     one = case(kind, seed)
     trained = [watched(one.agent, env) for env in one.training]
-    rows = [_row(one, trained, "training", 0, seed, closely=True)]
-    for strategy in strategies if rows[0]["explained"] else ():
+    rows = [_row(one, trained, "training", 0, seed, closely=0 in closely)]
+    for strategy, probes in strategies.items() if rows[0]["explained"] else ():
         evidence, left = list(trained), list(range(len(one.candidates)))
         for number in range(1, min(probes, len(left)) + 1):
             chosen = _chosen(one, strategy, evidence, left, seed)
             left.remove(chosen)
             evidence.append(watched(one.agent, one.candidates[chosen]))
-            closely = strategy == strategies[0] and number == probes
-            rows.append(_row(one, evidence, strategy, number, seed, closely=closely))
+            looked_at = number in closely and strategy == next(iter(strategies))
+            rows.append(_row(one, evidence, strategy, number, seed, closely=looked_at))
             if not rows[-1]["explained"]:
                 break
     return rows

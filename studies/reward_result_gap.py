@@ -53,13 +53,13 @@ STARTS = (6, 7)
 def tasks(settings: Settings) -> list[Task]:
     """Bands by kind of agent, what training could have selected, deceivers, learned agents, depths, and deceit."""
     quick = settings.quick
-    replicates, probes = (2, 2) if quick else (20, 4)
-    strategies = ["counterexample", "matching"] if quick else list(measures.STRATEGIES)
+    replicates, closely = (2, [0]) if quick else (20, [0, 4])
+    strategies = {"counterexample": 2, "matching": 1} if quick else dict.fromkeys(measures.STRATEGIES, 4)
     planned: list[Task] = []
     for place, kind in enumerate(CASES):
         for number in range(replicates):
             shared = {"kind": kind, "replicate": number, "seed": settings.seed_for(0, place, number)}
-            planned.append({"part": "bands", **shared, "strategies": strategies, "probes": probes})
+            planned.append({"part": "bands", **shared, "strategies": strategies, "closely": closely})
             if not quick:
                 planned.append({"part": "selected", **shared})
     for number in range(5 if quick else 20):
@@ -68,7 +68,7 @@ def tasks(settings: Settings) -> list[Task]:
         planned.append({"part": "depths", **shared})
     for place, name in enumerate(LEARNED):
         long = name == "keys and chests"
-        for number in range((0 if long else 8 if name == "coin corridor" else 2) if quick else 20):
+        for number in range((0 if long else 6 if name == "coin corridor" else 2) if quick else 20):
             shared = {"kind": name, "replicate": number, "seed": settings.seed_for(2, place, number)}
             planned.append({"part": "learned", **shared, "probes": 2 if quick else 3})
             if name in learned.COURSES:
@@ -82,7 +82,7 @@ def run(task: Task) -> list[dict[str, Any]]:
     """The rows of one of them."""
     part, seed = task["part"], task["seed"]
     if part == "bands":
-        rows = measures.probed(task["kind"], seed, task["strategies"], task["probes"])
+        rows = measures.probed(task["kind"], seed, task["strategies"], task["closely"])
     elif part == "selected":
         rows = measures.selection(task["kind"], seed)
     elif part == "flags":

@@ -14,11 +14,11 @@ from studies import reward_result_gap as study  # noqa: E402
 @pytest.fixture(scope="module")
 def small_run():
     """A few tasks of each part."""
-    tasks = []
+    tasks, strategies = [], {"counterexample": 1, "matching": 1}
     for number, kind in enumerate(("suboptimal: wrong model", "deceptive")):
         for replicate in range(2):
             shared = {"kind": kind, "replicate": replicate, "seed": 10 * number + replicate}
-            tasks.append({"part": "bands", **shared, "strategies": ["counterexample", "matching"], "probes": 1})
+            tasks.append({"part": "bands", **shared, "strategies": strategies, "closely": [0, 1]})
     for replicate in range(2):
         shared = {"replicate": replicate, "seed": replicate}
         tasks += [{"part": "flags", **shared, "unflagged": 1}, {"part": "depths", **shared}]
