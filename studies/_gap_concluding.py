@@ -27,7 +27,7 @@ Seen = tuple[Environment, Any]
 SAMPLES = 60
 """Objectives that strategies look at; of half as many members distances are taken."""
 
-REGIONS, TOLERANCE = 150, 1e-3
+REGIONS, TOLERANCE = 100, 1e-3
 """Most parts that a set is cut into for a band, and how close its bounds should come to gaps that are reached."""
 
 CERTIFIED = 300

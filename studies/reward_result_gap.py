@@ -70,7 +70,7 @@ def tasks(settings: Settings) -> list[Task]:
         long = name == "keys and chests"
         for number in range((0 if long else 6 if name == "coin corridor" else 2) if quick else 20):
             shared = {"kind": name, "replicate": number, "seed": settings.seed_for(2, place, number)}
-            planned.append({"part": "learned", **shared, "probes": 2 if quick else 3})
+            planned.append({"part": "learned", **shared, "probes": 1 if quick else 3})
             if name in learned.COURSES:
                 shares = list(learned.FEWER_SHARES if quick or long else learned.SHARES)
                 planned.append({"part": "decorrelated", **shared, "shares": shares})
