@@ -92,11 +92,11 @@ def draw_returns(ax: Axes, rows: list[Mapping[str, Any]]) -> None:
     ax.text(1.22, -0.65, "RL$^2$, ours\n/ theirs", ha="left", va="center", fontsize=6)
     for place, (words, colour) in enumerate(NAMED.items()):
         ax.text(
-            (-0.08, 0.34, 0.78)[place % 3], -0.82 + 0.27 * (place // 3), words, color=colour, fontsize=6, va="center"
+            (-0.18, 0.3, 0.76)[place % 3], -0.82 + 0.27 * (place // 3), words, color=colour, fontsize=6, va="center"
         )
     ax.axvline(1, color="0.7", linewidth=0.6, zorder=0, ymax=0.8)
     ax.set_yticks(range(len(setups)), [setup.replace(", ", "\n") for setup in setups], fontsize=6)
-    ax.set(ylim=(len(setups) - 0.5, -1.0), xlim=(-0.1, 1.2), xticks=[0, 1])
+    ax.set(ylim=(len(setups) - 0.5, -1.0), xlim=(-0.2, 1.2), xticks=[0, 1])
     ax.set_xticklabels(["random\nplay", "their\nRL$^2$"], fontsize=6.5)
     ax.tick_params(axis="y", length=0)
     ax.spines["left"].set_visible(False)
