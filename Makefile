@@ -20,10 +20,11 @@ export OMP_NUM_THREADS := 1
 export OPENBLAS_NUM_THREADS := 1
 export MKL_NUM_THREADS := 1
 
-.PHONY: help study test lint types docs minimal clean
+.PHONY: help study report test lint types docs minimal clean
 
 help:
 	@echo 'make study    run the main study (amin_singh, quick) and say where its figures are'
+	@echo 'make report   run all studies (quick) and put what they found into one report'
 	@echo 'make test     run all tests'
 	@echo 'make lint     check style and format'
 	@echo 'make types    check types'
@@ -32,6 +33,9 @@ help:
 
 study: $(VENV)/.with-studies
 	$(BIN)/python -m studies run amin_singh --quick
+
+report: $(VENV)/.with-tests
+	$(BIN)/python -m studies all --quick
 
 test: $(VENV)/.with-tests
 	$(BIN)/python -m pytest -q -n auto

@@ -2,6 +2,7 @@
 
 from irl_ident.agents.bandits import GittinsLearner, GreedyLearner, ThompsonSampling, UniformLearner, UpperConfidence
 from irl_ident.agents.base import Agent
+from irl_ident.agents.believers import Believer
 from irl_ident.agents.checkpoints import CheckpointError, load_learner, save_learner
 from irl_ident.agents.corrigible import (
     Command,
@@ -25,6 +26,7 @@ from irl_ident.agents.trained import TrainedAgent, Training
 
 __all__ = [
     "Agent",
+    "Believer",
     "Boltzmann",
     "CheckpointError",
     "Command",

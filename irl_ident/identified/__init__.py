@@ -32,6 +32,7 @@ from irl_ident.identified.optimal import OptimalSet
 from irl_ident.identified.report import Ambiguity, Report, Verdict
 from irl_ident.identified.shaping_rank import affine_set
 from irl_ident.identified.soft import SoftSet, affine_verdict
+from irl_ident.identified.tolerated import ToleratedSet
 from irl_ident.identified.wording import assumptions, next_step, second_angle
 from irl_ident.rewards import RewardFamily
 
@@ -49,6 +50,7 @@ __all__ = [
     "Report",
     "SoftConfidenceSet",
     "SoftSet",
+    "ToleratedSet",
     "Verdict",
     "anything",
     "assess",

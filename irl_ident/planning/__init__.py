@@ -9,12 +9,15 @@ from __future__ import annotations
 from irl_ident.planning.batch import optimal_batch
 from irl_ident.planning.derivatives import soft_gradient, soft_jacobian
 from irl_ident.planning.evaluation import bounded_horizon, evaluate, occupancy
+from irl_ident.planning.line import LinePlan, Lines, optimal_line
 from irl_ident.planning.optimal import OptimalPlan, optimal
 from irl_ident.planning.soft import SoftPlan, soft
 from irl_ident.planning.systems import PolicySystem, policy_system
 from irl_ident.planning.ties import optimal_actions, uniform_over
 
 __all__ = [
+    "LinePlan",
+    "Lines",
     "OptimalPlan",
     "PolicySystem",
     "SoftPlan",
@@ -24,6 +27,7 @@ __all__ = [
     "optimal",
     "optimal_actions",
     "optimal_batch",
+    "optimal_line",
     "policy_system",
     "soft",
     "soft_gradient",

@@ -14,6 +14,7 @@ from irl_ident.solvers.bayesian import BayesianIRL
 from irl_ident.solvers.boltzmann import BoltzmannML
 from irl_ident.solvers.centers import AnalyticCenter, Centroid, ChebyshevCenter, MeanMember
 from irl_ident.solvers.compatibility import Compatible, CompatibleSet
+from irl_ident.solvers.hypotheses import Agreement, HypothesisProfile, agreement, profile_hypotheses
 from irl_ident.solvers.likelihood import MaxEnt
 from irl_ident.solvers.ng_russell import NgRussell, NgRussellSampled
 from irl_ident.solvers.priors import Gaussian, Laplace, Uniform
@@ -26,6 +27,7 @@ __all__ = [
     "AIRL",
     "GAIL",
     "MCEIRL",
+    "Agreement",
     "AnalyticCenter",
     "Apprenticeship",
     "BayesianIRL",
@@ -40,6 +42,7 @@ __all__ = [
     "Ellipsoid",
     "Estimate",
     "Gaussian",
+    "HypothesisProfile",
     "Laplace",
     "MaxEnt",
     "MaximumMarginPlanning",
@@ -52,9 +55,11 @@ __all__ = [
     "Task",
     "Unexplained",
     "Uniform",
+    "agreement",
     "consistent_discounts",
     "log_likelihood",
     "profile_discount",
+    "profile_hypotheses",
     "profile_temperature",
 ]
 
