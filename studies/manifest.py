@@ -40,7 +40,9 @@ LISTED = 40
 
 
 def code_digest(study: Study) -> str:
-    """SHA-256 of all that a task's rows hang on: library, worlds, study, and the versions of what does the arithmetic.
+    """SHA-256 of all that a task's rows hang on.
+
+    That is library, worlds, released learners, study, and the versions of what does the arithmetic.
 
     Of the study (and of ``studies/_*.py``, where studies keep what they share) functions named ``draw...``,
     ``summarise...`` and ``findings...`` don't count, so a figure can be worked on without running the tasks again.
@@ -49,6 +51,7 @@ def code_digest(study: Study) -> str:
     library = Path(irl_ident.__file__).resolve().parent
     sources = [file for file in sorted(library.rglob("*.py")) if not file.is_relative_to(library / "figures")]
     sources += sorted((here.parent / "environments").rglob("*.py"))
+    sources += [file for file in sorted((here / "checkpoints").iterdir()) if file.suffix in (".py", ".npz")]
     measuring = [_without_drawing(file) for file in (Path(inspect.getfile(cast(ModuleType, study))), *_shared(here))]
     versions = [platform.python_version(), metadata.version("numpy"), metadata.version("scipy")]
     return digest([sources, measuring, versions])

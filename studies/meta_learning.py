@@ -42,7 +42,6 @@ from studies import _meta_learning_figure as drawing
 from studies import _meta_learning_recovered as recovered
 from studies import _meta_learning_summary as summaries
 from studies import _meta_table, checkpoints
-from studies._meta_learning_training import brief_recipe
 from studies.checkpoints.train import token_recipe
 from studies.study import Settings, Task
 
@@ -143,8 +142,8 @@ def run(task: Task) -> list[dict[str, Any]]:
         theta = task["trained_for"]
         rows = watched(load_learner(task["weights"]), theta, seed)
     elif part == "retrained":
-        recipe = brief_recipe if kind == worlds.BRIEF else token_recipe
-        rows = watched(recipe(theta, task["replicate"]).train(), theta, seed)
+        recipe = token_recipe(theta, task["replicate"], "brief" if kind == worlds.BRIEF else "plain")
+        rows = watched(recipe.train(), theta, seed)
     else:
         base = float(cues.BASE[1])
         learner = load_learner(task["weights"]) if part == "cue network" else cues.built(kind, base)

@@ -20,7 +20,6 @@ from studies import _meta_learning as worlds  # noqa: E402
 from studies import _meta_learning_cue as cues  # noqa: E402
 from studies import _meta_learning_recovered as recovered  # noqa: E402
 from studies import _meta_learning_summary as summaries  # noqa: E402
-from studies import _meta_learning_training as training  # noqa: E402
 from studies import checkpoints  # noqa: E402
 from studies import meta_learning as study  # noqa: E402
 from studies.study import Settings  # noqa: E402
@@ -179,7 +178,6 @@ def test_tasks_are_seeded_and_quick_ones_fewer():
         assert len(set(seeds)) == len(seeds)
         assert planned == study.tasks(Settings(quick=quick))
     assert len(study.tasks(Settings(quick=True))) < len(planned) / 3
-    assert training.brief_recipe(0.5, 1).settings.iterations == training.BRIEF
 
 
 @pytest.fixture(scope="module")
