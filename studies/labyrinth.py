@@ -53,6 +53,9 @@ WHERE = (
 DISCOUNT = mouse.DISCOUNT
 DISCOUNTS = (0.3, 0.5, 0.7, 0.8, 0.9, 0.95, 0.98, 0.99)
 PENALTY = 0.1
+QUICK_GROUPS = ("reference", "cloning", "soft-optimal", "noisy")
+"""Models of the quick form, which leaves slower solvers out."""
+
 MORE = 50
 """Further trajectories whose information is foreseen."""
 
@@ -75,7 +78,9 @@ def plan_for(file: Path, maze: labyrinth.Plan, settings: Settings) -> list[Task]
     ends = maze.ends.tolist()[:: 16 if settings.quick else 1]
     discounts = DISCOUNTS[1::2] if settings.quick else DISCOUNTS
     replicates = 24 if settings.quick else 400
-    planned: list[Task] = [{"part": "model", "model": name} for name in mouse.models(DISCOUNT)]
+    models = mouse.models(DISCOUNT)
+    fast = [name for name, model in models.items() if model.group in QUICK_GROUPS and "few" not in name]
+    planned: list[Task] = [{"part": "model", "model": name} for name in (fast if settings.quick else models)]
     planned += [
         {"part": "objective", "family": f, "replicates": replicates, "seed": settings.seed_for(i)}
         for i, f in enumerate(OBJECTIVES)
