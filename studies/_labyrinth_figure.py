@@ -100,7 +100,7 @@ def draw_rewards(ax: Axes, maze: labyrinth.Plan, nodes: Array) -> None:
     mark(ax, maze, maze.port, "o")
     mark(ax, maze, 0, "s")
     figures.colour_key(ax, dots, f"reward of a node, nats; all told −{-nodes.min():.1f} to {nodes.max():.1f}")
-    ax.set_title("rewards of nodes: ○ water, □ home\n" + f"(family: {MAPPED})")
+    ax.set_title("node rewards: ○ water, □ home\n" + f"(family: {MAPPED})")
 
 
 NAMED = {
