@@ -48,7 +48,9 @@ class Chapter:
     tasks, rows : int
         Independent units of work, and rows of the table that they gave.
     seconds, task_seconds : float
-        From start to end of the run, and the sum over tasks, whichever process did them.
+        From start to end of the last run, and the sum over tasks, whichever process did them.
+    resumed : int
+        How many tasks earlier runs had finished.
     versions : mapping of str to str
     commit : str
         Of the code; empty where that is not known.
@@ -66,6 +68,7 @@ class Chapter:
     rows: int
     seconds: float
     task_seconds: float
+    resumed: int
     versions: Mapping[str, str]
     commit: str
     folder: Path
@@ -75,7 +78,8 @@ class Chapter:
         """Form, seed, n and time in one sentence."""
         form = "Quick form" if self.quick else "Full run"
         work = f"{self.tasks:,} independent tasks gave {self.rows:,} rows in {lasting(self.task_seconds)} of work"
-        return f"{form}, seed {self.seed}; {work}, {lasting(self.seconds)} from start to end."
+        course = "in more than one run" if self.resumed else f"{lasting(self.seconds)} from start to end"
+        return f"{form}, seed {self.seed}; {work}, {course}."
 
     @cached_property
     def picture(self) -> str:
@@ -132,6 +136,7 @@ def _chapter(folder: Path) -> Chapter:
         rows=told["counts"]["rows"],
         seconds=told["time"]["seconds"],
         task_seconds=told["time"]["task_seconds"],
+        resumed=told["time"]["tasks_from_earlier_runs"],
         versions=told["versions"],
         commit=told["code"].get("commit", ""),
         folder=folder,

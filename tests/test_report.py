@@ -2,6 +2,7 @@
 
 import io
 import json
+from dataclasses import replace
 from html.parser import HTMLParser
 
 import example_study
@@ -68,6 +69,8 @@ def test_a_chapter_is_what_the_files_say(results, chapter):
     assert list(chapter.findings) == summary["findings"] == example_study.findings(summary)
     assert (chapter.seed, chapter.quick, chapter.tasks, chapter.rows) == (7, True, 6, 6 * example_study.STEPS)
     assert chapter.provenance.startswith("Quick form, seed 7; 6 independent tasks gave 150 rows in ")
+    assert chapter.provenance.endswith(" s from start to end.")
+    assert replace(chapter, resumed=2).provenance.endswith(", in more than one run.")
 
 
 def test_a_page_needs_no_other_file_and_leads_to_its_own_places(chapter):
@@ -92,7 +95,7 @@ def test_figures_in_print_stay_vectors(chapter):
 
 
 def test_claims_are_listed(chapter):
-    claimed = type(chapter)(**{**vars(chapter), "claims": ({"claim": "it drifts", "held": 2, "of": 3},)})
+    claimed = replace(chapter, claims=({"claim": "it drifts", "held": 2, "of": 3},))
     assert "it drifts 2 of 3" in Page(as_html([claimed], {})).text
     assert "it drifts 2 of 3" in words_of(as_pdf([claimed], {}))
 
