@@ -131,7 +131,7 @@ def program(env: Environment, theta: Array, depth: int, entries: int) -> Array:
     """
     base = planner(env, theta, depth)
     best = planning.optimal(env, family().reward(env, theta))
-    right = planning.uniform_over(planning.optimal_actions(best.q))
+    right = best.policy
     visits = planning.occupancy(env, right).sum(axis=1)
     lost = np.where(env.absorbing, 0.0, visits * (best.values - (base * best.q).sum(axis=1)))
     fixed = [s for s in np.argsort(-lost, kind="stable")[:entries] if lost[s] > 1e-9]

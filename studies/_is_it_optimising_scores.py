@@ -146,7 +146,7 @@ def won(found: Worlds, theta: Array, pursuing: Array) -> float:
     for env in found.held_out:
         reward = family().reward(env, theta)
         plan = planning.optimal(env, family().reward(env, pursuing))
-        acted = planning.uniform_over(planning.optimal_actions(plan.q))
+        acted = plan.policy
         gap = planning.optimal(env, reward).values - planning.evaluate(env, reward, acted)
         shares.append(1 - float(env.initial @ gap) / _room(env, reward))
     return float(np.mean(shares))
@@ -163,7 +163,7 @@ def powerful(found: Worlds, systems: Sequence[Policies], seed: int) -> list[dict
     rows: list[dict[str, Any]] = [{} for _ in systems]
     for place, env in enumerate(found.layouts[:POWER_LAYOUTS]):
         reward = found.reward(env)
-        best = planning.uniform_over(planning.optimal_actions(planning.optimal(env, reward).q))
+        best = planning.optimal(env, reward).policy
         policies = [policies[place] for policies in systems] + [best]
         *told, most = optimisation_powers(env, reward, policies, draws=100, repeats=4, seed=seed + place)
         for row, one in zip(rows, told, strict=True):

@@ -180,7 +180,7 @@ class HeldOut:
         found = np.zeros_like(self.best)
         for place, env in enumerate(self.environments):
             reward = self.family.reward(env, pursued)
-            policy = planning.uniform_over(planning.optimal_actions(planning.optimal(env, reward).q))
+            policy = planning.optimal(env, reward).policy
             visits = planning.occupancy(env, policy)
             gained = self.pool @ (self.family.matrix(env).T @ visits.ravel())
             span = self.best[place] - self.worst[place]

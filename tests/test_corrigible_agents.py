@@ -37,7 +37,7 @@ def test_it_is_the_optimal_agent_of_its_mesa_objective_in_this_environment(seed,
     env, (normal, shutdown) = random_world(seed)
     agent = kind(FAMILY, normal, shutdown, COMMAND)
     q = planning.optimal(env, agent.mesa_objective(env)).q
-    np.testing.assert_array_equal(agent.policy(env), planning.uniform_over(planning.optimal_actions(q)))
+    np.testing.assert_array_equal(agent.policy(env), planning.greedy_policy(q))
     before, after = agent.values(env)
     np.testing.assert_allclose(q, np.where(COMMAND.pressed[:, None], after, before), atol=1e-8)
 

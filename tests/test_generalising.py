@@ -118,7 +118,7 @@ def test_optimal_agents_against_members_one_by_one():
             found = ii.generalises(ident, new)
             answers.append(found.answer)
             q = planning.optimal(new, family.reward(new, ident.center())).q
-            policy = planning.uniform_over(planning.optimal_actions(q))
+            policy = planning.greedy_policy(q)
 
             def lost(theta, new=new, policy=policy):
                 reward = family.reward(new, theta)

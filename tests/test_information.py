@@ -207,7 +207,7 @@ def test_power_does_not_change_with_scale_and_constant(seed, scale, constant):
     reward, policy = rng.normal(size=(3, 2)), rng.dirichlet(np.ones(2), 3)
     one = optimisation_power(env, reward, policy)
     assert optimisation_power(env, scale * reward + constant, policy).bits == one.bits
-    better = planning.uniform_over(planning.optimal_actions(planning.optimal(env, reward).q))
+    better = planning.optimal(env, reward).policy
     assert optimisation_power(env, reward, better).bits >= one.bits
 
 

@@ -40,7 +40,7 @@ def simulator(world):
 @pytest.fixture(scope="module")
 def policies(world):
     env, phi = world
-    best = planning.uniform_over(planning.optimal_actions(planning.optimal(env, phi @ THETA).q))
+    best = planning.optimal(env, phi @ THETA).policy
     rng = np.random.default_rng(0)
     return [best, np.full((5, 3), 1 / 3), *rng.dirichlet(np.ones(3), size=(1, 5))]
 

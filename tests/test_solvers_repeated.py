@@ -30,7 +30,7 @@ def play(dim: int, epsilon: float, rounds: int, seed: int):
         best = ii.planning.optimal(env, reward)
         loss = env.initial @ (best.values - ii.planning.evaluate(env, reward, learner.predict(task)))
         if loss > epsilon:
-            shown = ii.planning.uniform_over(ii.planning.optimal_actions(best.q))
+            shown = best.policy
             before = learner
             learner = learner.update(task, shown)
             assert learner.log_volume <= before.log_volume - 1 / (2 * (dim + 1)) + 1e-9

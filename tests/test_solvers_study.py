@@ -97,7 +97,7 @@ def test_measures_are_those_of_planning_by_hand():
     lost = []
     for env in new:
         truth = agent.mesa_objective(env)
-        planned = planning.uniform_over(planning.optimal_actions(planning.optimal(env, estimate.reward(env)).q))
+        planned = planning.optimal(env, estimate.reward(env)).policy
         best, worst = (planning.optimal(env, sign * truth).values for sign in (1, -1))
         got = planning.evaluate(env, truth, planned)
         lost.append(env.initial @ (best - got) / (env.initial @ (best + worst)))

@@ -237,7 +237,7 @@ def test_identification_in_a_union_is_identification_in_all_parts(rationality):
         if rationality == "soft":
             evidence.append((env, planning.soft(env, reward).policy))
         else:
-            evidence.append((env, planning.uniform_over(planning.optimal_actions(planning.optimal(env, reward).q))))
+            evidence.append((env, planning.optimal(env, reward).policy))
     apart, together = ii.identify(evidence, family, rationality), ii.identify(*joined(evidence, family), rationality)
     assert len(together.evidence) == 1
     assert together.dimension == apart.dimension

@@ -67,7 +67,7 @@ class Optimal(KnownAgent):
     """
 
     def policy(self, env: Environment) -> Array:  # noqa: D102
-        return _evenly_optimal(planning.optimal(env, self.mesa_objective(env)).q)
+        return planning.optimal(env, self.mesa_objective(env)).policy
 
 
 @dataclass(frozen=True, eq=False)
@@ -136,7 +136,7 @@ class Noisy(KnownAgent):
             raise ValueError(f"epsilon: was {self.epsilon!r}, should be in [0, 1]")
 
     def policy(self, env: Environment) -> Array:  # noqa: D102
-        optimal = _evenly_optimal(planning.optimal(env, self.mesa_objective(env)).q)
+        optimal = planning.optimal(env, self.mesa_objective(env)).policy
         return (1 - self.epsilon) * optimal + self.epsilon / env.n_actions
 
 
@@ -160,7 +160,7 @@ class ShortSighted(KnownAgent):
             raise ValueError(f"horizon: was {self.horizon!r}, should be a whole number of at least 1")
 
     def policy(self, env: Environment) -> Array:  # noqa: D102
-        return _evenly_optimal(planning.bounded_horizon(env, self.mesa_objective(env), int(self.horizon)))
+        return planning.greedy_policy(planning.bounded_horizon(env, self.mesa_objective(env), int(self.horizon)))
 
 
 @dataclass(frozen=True, eq=False)
@@ -193,11 +193,7 @@ class Hyperbolic(KnownAgent):
         for step in range(self.horizon - 1, -1, -1):
             q = reward / (1 + self.k * step) + (env.transitions @ to_come).reshape(reward.shape)
             to_come = q.max(axis=1)
-        return _evenly_optimal(q)
-
-
-def _evenly_optimal(q: Array) -> Array:
-    return planning.uniform_over(planning.optimal_actions(q))
+        return planning.greedy_policy(q)
 
 
 def _check_temperature(temperature: float) -> None:

@@ -92,7 +92,7 @@ class Misinformed(KnownAgent):
                 f"believed: gave {model.n_states} states and {model.n_actions} actions, should be {env.n_states} and "
                 f"{env.n_actions}"
             )
-        return _evenly_optimal(model, self.family.reward(model, self.theta))
+        return planning.optimal(model, self.family.reward(model, self.theta)).policy
 
 
 @dataclass(frozen=True, eq=False)
@@ -143,10 +143,10 @@ class Deceptive(KnownAgent):
         return bool(later.sum() > 1)
 
     def policy(self, env: Environment) -> Array:  # noqa: D102
-        own = _evenly_optimal(env, self.mesa_objective(env))
+        own = planning.optimal(env, self.mesa_objective(env)).policy
         if not self.pretends:
             return own
-        shown = _evenly_optimal(env, self.family.reward(env, self.shown))
+        shown = planning.optimal(env, self.family.reward(env, self.shown)).policy
         found: Array = np.where(np.asarray(self.watched(env), dtype=bool)[:, None], shown, own)
         return found
 
@@ -170,8 +170,4 @@ class Corrigible(Agent):
         return self.family.reward(env, self.told(env))
 
     def policy(self, env: Environment) -> Array:  # noqa: D102
-        return _evenly_optimal(env, self.mesa_objective(env))
-
-
-def _evenly_optimal(env: Environment, reward: Array) -> Array:
-    return planning.uniform_over(planning.optimal_actions(planning.optimal(env, reward).q))
+        return planning.optimal(env, self.mesa_objective(env)).policy

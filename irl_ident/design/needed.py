@@ -196,7 +196,7 @@ def still_needed(
 def deployed_policy(ident: IdentifiedSet, env: Environment) -> Array:
     """The policy that is optimal in ``env`` for the centre of the set, evenly among ties, (S, A)."""
     plan = planning.optimal(env, ident.family.reward(env, ident.center()))
-    return planning.uniform_over(planning.optimal_actions(plan.q))
+    return plan.policy
 
 
 def checked_epsilon(epsilon: float) -> float:

@@ -154,9 +154,7 @@ def feature_use(
         lost = []
         for env in environments:
             reward = family.reward(env, whole)
-            acted = planning.uniform_over(
-                planning.optimal_actions(planning.optimal(env, family.reward(env, without)).q)
-            )
+            acted = planning.optimal(env, family.reward(env, without)).policy
             gap = planning.optimal(env, reward).values - planning.evaluate(env, reward, acted)
             lost.append(float(env.initial @ gap))
         found.append(FeatureUse(name, float(np.mean(lost))))

@@ -73,8 +73,7 @@ class ToleratedSet:
         """Return lost under the base objective by the optimal agent for ``theta`` (d,), which breaks ties evenly."""
         given, reached = self.family.checked(theta), []
         for env in self.environments:
-            q = planning.optimal(env, self.family.reward(env, given)).q
-            policy = planning.uniform_over(planning.optimal_actions(q))
+            policy = planning.optimal(env, self.family.reward(env, given)).policy
             reached.append(env.initial @ planning.evaluate(env, self.family.reward(env, self.base), policy))
         return max(0.0, self.optimum - float(np.mean(reached)))
 

@@ -13,7 +13,7 @@ from irl_ident.planning.line import LinePlan, Lines, optimal_line
 from irl_ident.planning.optimal import OptimalPlan, optimal
 from irl_ident.planning.soft import SoftPlan, soft
 from irl_ident.planning.systems import PolicySystem, policy_system
-from irl_ident.planning.ties import optimal_actions, uniform_over
+from irl_ident.planning.ties import greedy_policy, optimal_actions, uniform_over
 
 __all__ = [
     "LinePlan",
@@ -23,6 +23,7 @@ __all__ = [
     "SoftPlan",
     "bounded_horizon",
     "evaluate",
+    "greedy_policy",
     "occupancy",
     "optimal",
     "optimal_actions",

@@ -15,6 +15,7 @@ from irl_ident.environment import Array, Environment
 from irl_ident.planning.bounds import lengths, rounding
 from irl_ident.planning.checks import bounded, positive, reward_on
 from irl_ident.planning.iteration import improved
+from irl_ident.planning.ties import greedy_policy
 
 
 @dataclass(frozen=True, eq=False)
@@ -37,6 +38,11 @@ class OptimalPlan:
     q: Array
     error_bound: float
     iterations: int
+
+    @property
+    def policy(self) -> Array:
+        """All optimal actions of each state, each as often, (S, A); see :func:`irl_ident.planning.greedy_policy`."""
+        return greedy_policy(self.q)
 
 
 def optimal(env: Environment, reward: npt.ArrayLike, *, tolerance: float = 1e-9) -> OptimalPlan:

@@ -1,4 +1,4 @@
-"""All optimal actions, within an explicit tolerance."""
+"""All optimal actions, within an explicit tolerance, and the policy that takes them evenly."""
 
 from __future__ import annotations
 
@@ -77,3 +77,26 @@ def uniform_over(mask: npt.ArrayLike) -> Array:
         raise ValueError(f"mask{place}: no action is marked, at least one should be")
     policy: Array = marked / count
     return policy
+
+
+def greedy_policy(q: npt.ArrayLike, tolerance: float = 1e-8) -> Array:
+    """The policy that takes all optimal actions of each state, each as often.
+
+    Parameters
+    ----------
+    q : array (..., S, A)
+        Values of state-action pairs; leading axes stack rewards.
+    tolerance : float
+        As for :func:`optimal_actions`.
+
+    Returns
+    -------
+    array (..., S, A)
+
+    Examples
+    --------
+    >>> greedy_policy([[1.0, 1.0, 0.0], [0.0, 0.0, 2.0]])
+    array([[0.5, 0.5, 0. ],
+           [0. , 0. , 1. ]])
+    """
+    return uniform_over(optimal_actions(q, tolerance))

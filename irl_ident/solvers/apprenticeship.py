@@ -238,7 +238,7 @@ class _Block:
         """Feature expectations and loss of the policy that violates the margin most."""
         loss = (1 - self.env.discount) * self.different
         reward = self.family.reward(self.env, theta) + loss
-        policy = planning.uniform_over(planning.optimal_actions(planning.optimal(self.env, reward).q))
+        policy = planning.optimal(self.env, reward).policy
         visits = planning.occupancy(self.env, policy, self.initial)
         return self.family.matrix(self.env).T @ visits.ravel(), float((visits * loss).sum())
 

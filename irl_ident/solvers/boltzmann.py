@@ -198,4 +198,4 @@ def anticipated(env: Environment, reward: Array, expected: float) -> tuple[Array
         plan = planning.soft(env, reward, expected)
         return plan.q, plan.policy
     q = planning.optimal(env, reward).q
-    return q, planning.uniform_over(planning.optimal_actions(q))
+    return q, planning.greedy_policy(q)

@@ -190,7 +190,7 @@ class NoisyChoices(Choices):
 
     def values(self, rewards: Array, start: Array) -> tuple[Array, Array]:  # noqa: D102
         plans = optimal_plans(self.env, rewards, start)
-        policy = planning.uniform_over(planning.optimal_actions(plans.q)) if len(rewards) else plans.q
+        policy = planning.greedy_policy(plans.q) if len(rewards) else plans.q
         mixed = (1 - self.epsilon) * policy + self.epsilon / self.env.n_actions
         return np.einsum("nsa,sa->n", np.log(mixed), self.counts), plans.chosen.astype(float)
 

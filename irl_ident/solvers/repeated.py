@@ -122,7 +122,7 @@ class RepeatedIRL:
     def predict(self, task: Task) -> Array:
         """The policy that is optimal under the centre, evenly over ties, (S, A)."""
         reward = self.family.reward(task.env, self.center) + task.added
-        return planning.uniform_over(planning.optimal_actions(planning.optimal(task.env, reward).q))
+        return planning.optimal(task.env, reward).policy
 
     def update(self, task: Task, demonstration: Observation) -> RepeatedIRL:
         """Learn from a demonstration after a mistake.
