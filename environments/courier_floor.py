@@ -86,7 +86,8 @@ def build(walls: frozenset[int] = NO_WALLS, *, slip: float = 0.0, discount: floa
     names = [f"r{r}c{c}" for r, c in zip(row, column, strict=True)]
     for place, cell in {**SITES, "lab": LAB}.items():
         names[cell] = place
-    return ii.Environment(table, discount, free / free.sum(), states=names, actions=ACTIONS)
+    positions = np.column_stack([row, column])
+    return ii.Environment(table, discount, free / free.sum(), states=names, actions=ACTIONS, positions=positions)
 
 
 def connected(walls: frozenset[int]) -> bool:

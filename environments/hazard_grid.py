@@ -80,7 +80,7 @@ def build(ground: Ground, *, discount: float = 0.9) -> ii.Environment:
             around[action, there] += probability
     table = sparse.csr_array(sparse.vstack([plain.transitions[:-4], sparse.csr_array(around)]))
     start = np.eye(plain.n_states)[ground.start]
-    return ii.Environment(table, discount, start, states=plain.states, actions=plain.actions)
+    return ii.Environment(table, discount, start, states=plain.states, actions=plain.actions, positions=plain.positions)
 
 
 def random_ground(rng: np.random.Generator) -> Ground:

@@ -128,7 +128,8 @@ def build(maze: Plan, discount: float, *, water: int | None = None, blocked: Ite
     if water is not None and not 0 <= water < maze.n_nodes:
         raise ValueError(f"water: was {water!r}, should be a node, 0 to {maze.n_nodes - 1}")
     names = [f"node {n}" + (WATER if n == water else "") for n in range(maze.n_nodes)]
-    return ii.Environment(_moves(table), discount, np.eye(maze.n_nodes)[0], states=names, actions=ACTIONS)
+    start, positions = np.eye(maze.n_nodes)[0], maze.positions[:, ::-1] * [-1, 1]
+    return ii.Environment(_moves(table), discount, start, states=names, actions=ACTIONS, positions=positions)
 
 
 def _moves(table: Integers) -> sparse.csr_array:

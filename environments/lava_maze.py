@@ -53,7 +53,9 @@ def build(
     names = [*GOALS, *(f"lava {i}" for i in range(LAVA))]
     env = object_grid.build(Layout(SIDE, walls, tuple(things)), names, slip=slip, discount=discount)
     start = np.eye(env.n_states)[tiles.index("S")]
-    return ii.Environment(env.transitions, discount, start, states=env.states, actions=env.actions)
+    return ii.Environment(
+        env.transitions, discount, start, states=env.states, actions=env.actions, positions=env.positions
+    )
 
 
 def random_walls(rng: np.random.Generator, share: float, *, map_name: str = "bars") -> frozenset[int]:

@@ -75,7 +75,9 @@ def build(layout: Layout, names: Sequence[str], *, slip: float, discount: float)
         matrices.append(sparse.csr_array(matrix))
     states = [f"r{r}c{c}" for r, c in zip(row, column, strict=True)] + list(names)
     initial = np.concatenate([free / free.sum(), np.zeros(len(layout.objects))])
-    return ii.Environment(matrices, discount, initial, states=states, actions=ACTIONS)
+    below = [(layout.side + 1 + i // layout.side, i % layout.side) for i in range(len(layout.objects))]
+    positions = np.concatenate([np.column_stack([row, column]), np.reshape(below, (-1, 2))])
+    return ii.Environment(matrices, discount, initial, states=states, actions=ACTIONS, positions=positions)
 
 
 def random_layout(rng: np.random.Generator, *, side: int = 4, walls: int = 2, objects: int = 3) -> Layout:

@@ -75,7 +75,9 @@ def build(
         matrices.append(sparse.csr_array(matrix))
     names = [f"r{r}c{c}" for r, c in zip(row, column, strict=True)] + list(places)
     start = np.eye(n_states)[START[0] * COLUMNS + START[1]]
-    return ii.Environment(matrices, discount, start, states=names, actions=tuple(moves))
+    below = [(ROWS + 1, i) for i in range(len(places))]
+    positions = np.concatenate([np.column_stack([row, column]), np.reshape(below, (-1, 2))])
+    return ii.Environment(matrices, discount, start, states=names, actions=tuple(moves), positions=positions)
 
 
 def random_wind(rng: np.random.Generator) -> tuple[int, ...]:

@@ -81,7 +81,7 @@ def grid(text: str, discount: float, *, slip: float = 0.0, absorbing: Iterable[s
     Returns
     -------
     Grid
-        States are named by row and column, ``r0c1``.
+        States are named by row and column, ``r0c1``, and drawn there.
 
     Raises
     ------
@@ -117,6 +117,7 @@ def grid(text: str, discount: float, *, slip: float = 0.0, absorbing: Iterable[s
         starts / starts.sum(),
         states=[f"r{row}c{column}" for row, column in positions.tolist()],
         actions=MOVES,
+        positions=positions,
     )
     return Grid(environment, _frozen(positions), marks, "\n".join("".join(line) for line in cells.tolist()))
 
@@ -204,6 +205,7 @@ def relabel(
         env.initial[old_states],
         states=[env.states[s] for s in old_states],
         actions=[env.actions[a] for a in old_actions],
+        positions=None if env.positions is None else env.positions[old_states],
     )
 
 
@@ -213,7 +215,9 @@ def discounted(env: Environment, discount: float) -> Environment:
     >>> discounted(random_environment(3, 2, 0.9, seed=0), 0.5).discount
     0.5
     """
-    return Environment(env.transitions, discount, env.initial, states=env.states, actions=env.actions)
+    return Environment(
+        env.transitions, discount, env.initial, states=env.states, actions=env.actions, positions=env.positions
+    )
 
 
 def blended(env: Environment, other: Environment, share: float) -> Environment:
@@ -234,7 +238,7 @@ def blended(env: Environment, other: Environment, share: float) -> Environment:
     if not 0 <= share <= 1:
         raise ValueError(f"share: was {share!r}, should be in [0, 1]")
     rows = sparse.csr_array((1 - share) * env.transitions + share * other.transitions)
-    return Environment(rows, env.discount, env.initial, states=env.states, actions=env.actions)
+    return Environment(rows, env.discount, env.initial, states=env.states, actions=env.actions, positions=env.positions)
 
 
 def _cells(text: str) -> npt.NDArray[np.str_]:

@@ -34,6 +34,7 @@ from irl_ident.transitions import (
     Mask,
     Transitions,
     checked_distribution,
+    checked_floats,
     checked_transitions,
     endless,
     read_only,
@@ -61,6 +62,10 @@ class Environment:
         Probabilities of the first state; uniform when not given.
     states, actions : sequence of str, optional
         Names, unique; ``s0, s1, ...`` and ``a0, a1, ...`` when not given.
+    positions : array (S, 2), optional
+        Row (downwards) and column (to the right) at which pictures put each state, all different; whole numbers where
+        states are cells of a grid.  They are for drawing alone: environments that differ in nothing else are equal and
+        have the same digest.
 
     Raises
     ------
@@ -83,6 +88,7 @@ class Environment:
     initial: Array
     states: Names
     actions: Names
+    positions: Array | None
 
     def __init__(
         self,
@@ -92,6 +98,7 @@ class Environment:
         *,
         states: Sequence[str] | None = None,
         actions: Sequence[str] | None = None,
+        positions: npt.ArrayLike | None = None,
     ) -> None:
         rows = checked_transitions(transitions)
         n_states = rows.shape[1]
@@ -102,6 +109,7 @@ class Environment:
             "initial": checked_distribution("initial", start, n_states),
             "states": checked_names("states", states, "s", n_states),
             "actions": checked_names("actions", actions, "a", rows.shape[0] // n_states),
+            "positions": None if positions is None else _checked_positions(positions, n_states),
         }
         for name, value in found.items():
             object.__setattr__(self, name, value)
@@ -168,7 +176,7 @@ class Environment:
 
     @cached_property
     def digest(self) -> str:
-        """SHA-256 of everything that makes this environment, names included: equal for equal environments."""
+        """SHA-256 of all that makes this environment, names included, positions not: equal for equal environments."""
         rows = self.transitions
         sizes = np.array([self.n_states, self.n_actions, rows.nnz], "<i8")
         parts = [sizes, rows.indptr.astype("<i8"), rows.indices.astype("<i8"), rows.data.astype("<f8")]
@@ -192,7 +200,8 @@ class Environment:
         return f"Environment({self.n_states} states, {self.n_actions} actions, discount {self.discount:g})"
 
     def __reduce__(self) -> tuple[Any, ...]:
-        return _rebuild, (self.transitions, self.discount, self.initial, self.states, self.actions)
+        kept = (self.transitions, self.discount, self.initial, self.states, self.actions, self.positions)
+        return _rebuild, kept
 
     @classmethod
     def from_gymnasium(cls, env: str | gymnasium.Env[Any, Any], discount: float) -> Environment:
@@ -254,9 +263,35 @@ class Environment:
 
 
 def _rebuild(
-    transitions: sparse.csr_array, discount: float, initial: Array, states: Names, actions: Names
+    transitions: sparse.csr_array,
+    discount: float,
+    initial: Array,
+    states: Names,
+    actions: Names,
+    positions: Array | None,
 ) -> Environment:
-    return Environment(transitions, discount, initial, states=states, actions=actions)
+    return Environment(transitions, discount, initial, states=states, actions=actions, positions=positions)
+
+
+def _checked_positions(positions: npt.ArrayLike, n_states: int) -> Array:
+    given = checked_floats("positions", positions).copy()
+    if given.shape != (n_states, 2):
+        raise ValueError(
+            f"positions: should have shape ({n_states}, 2), a row and a column for each state, was {given.shape}"
+        )
+    if not np.isfinite(given).all():
+        state = int(np.argmin(np.isfinite(given).all(axis=1)))
+        raise ValueError(f"positions[{state}] is {given[state].tolist()}: should be finite")
+    _, first, places = np.unique(given, axis=0, return_index=True, return_inverse=True)
+    doubled = first[places.ravel()] != np.arange(n_states)
+    if doubled.any():
+        state = int(np.argmax(doubled))
+        raise ValueError(
+            f"positions[{state}] is {given[state].tolist()}, as that of state {int(first[places.ravel()[state]])}: "
+            "should be another, such as a copy of the map beside the first"
+        )
+    given.setflags(write=False)
+    return given
 
 
 def _checked_discount(discount: float) -> float:

@@ -90,8 +90,13 @@ def environment_from_table(env: str | gymnasium.Env[Any, Any], discount: float) 
     columns = np.concatenate([arrivals[moving], np.repeat(ends, n_actions)])
     transitions = sparse.csr_array((probabilities, (rows, columns)), shape=(total * n_actions, total))
     initial = np.concatenate([table.initial, np.zeros(total - n_states)])
-    names = [*_state_names(world, n_states), TERMINATED]
-    return Environment(transitions, discount, initial, states=names[:total])
+    positions = _positions(world, n_states)
+    if positions is None:
+        names = [*(f"s{s}" for s in range(n_states)), TERMINATED]
+    else:
+        names = [*(f"r{row}c{column}" for row, column in positions.tolist()), TERMINATED]
+        positions = np.vstack([positions, [positions[-1, 0] + 2, 0]])[:total]
+    return Environment(transitions, discount, initial, states=names[:total], positions=positions)
 
 
 def reward_from_table(env: str | gymnasium.Env[Any, Any]) -> Array:
@@ -289,10 +294,10 @@ def _outcomes(listed: Any, where: str, n_states: int) -> list[tuple[float, int, 
     return found
 
 
-def _state_names(world: Any, n_states: int) -> list[str]:
-    """Rows and columns where the environment has a map of as many cells, else numbers."""
+def _positions(world: Any, n_states: int) -> npt.NDArray[np.int64] | None:
+    """Rows and columns (S, 2) where the environment has a map of as many cells, else None."""
     drawn = getattr(world, "desc", None)
     shape = np.shape(drawn) if drawn is not None else getattr(world, "shape", ())
     if isinstance(shape, tuple) and len(shape) == 2 and shape[0] * shape[1] == n_states:
-        return [f"r{s // shape[1]}c{s % shape[1]}" for s in range(n_states)]
-    return [f"s{s}" for s in range(n_states)]
+        return np.argwhere(np.ones(shape, dtype=bool))
+    return None

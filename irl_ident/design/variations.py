@@ -15,6 +15,7 @@ from typing import Protocol
 import numpy as np
 import numpy.typing as npt
 
+from irl_ident.builders import discounted
 from irl_ident.design.families import EnvironmentFamily, as_family, checked_index
 from irl_ident.environment import Environment
 from irl_ident.transitions import checked_distribution
@@ -93,7 +94,9 @@ class Starts(Variation):
         place, variant = self.split(index)
         env = self.below.environment(place)
         initial = np.asarray(self.starts)[variant]
-        return Environment(env.transitions, env.discount, initial, states=env.states, actions=env.actions)
+        return Environment(
+            env.transitions, env.discount, initial, states=env.states, actions=env.actions, positions=env.positions
+        )
 
     def near(self, variant: int) -> Sequence[int]:  # noqa: D102
         return [other for other in range(self.variants) if other != variant]
@@ -128,8 +131,7 @@ class Discounts(Variation):
     def environment(self, index: int) -> Environment:  # noqa: D102
         place, variant = self.split(index)
         env = self.below.environment(place)
-        discount = self.discounts[variant]
-        return Environment(env.transitions, discount, env.initial, states=env.states, actions=env.actions)
+        return discounted(env, self.discounts[variant])
 
     def near(self, variant: int) -> Sequence[int]:  # noqa: D102
         return [other for other in (variant - 1, variant + 1) if 0 <= other < self.variants]

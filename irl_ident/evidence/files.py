@@ -23,6 +23,8 @@ The container is told by the content, not by the name.  Version 1 of the tree (S
 ``environments/i/initial``        S probabilities; optional (uniform)
 ``environments/i/states``         S names; optional (``s0``, ``s1``, ...)
 ``environments/i/actions``        A names; optional (``a0``, ``a1``, ...)
+``environments/i/positions``      (S, 2): row and column at which pictures put each state, all different, whole numbers
+                                  for cells of a grid; optional
 ``evidence/j/environment``        index ``i`` of the environment that it was seen in
 ``evidence/j/kind``               ``"policy"``, ``"trajectories"`` or ``"counts"``
 ``evidence/j/probabilities``      policy: (S, A); rows of 0 where nothing was observed

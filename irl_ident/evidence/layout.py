@@ -71,6 +71,8 @@ def _environment_fields(env: Environment) -> Tree:
         fields["states"] = env.states
     if env.actions != tuple(f"a{i}" for i in range(env.n_actions)):
         fields["actions"] = env.actions
+    if env.positions is not None:
+        fields["positions"] = env.positions
     return fields
 
 
@@ -140,6 +142,8 @@ def _environment(fields: Fields) -> Environment:
     if "initial" in fields:
         given["initial"] = fields.floats("initial", (n_states,))
     given |= {key: fields.words(key) for key in ("states", "actions") if key in fields}
+    if "positions" in fields:
+        given["positions"] = fields.floats("positions", (n_states, 2))
     fields.done()
     with fields.located():
         return Environment(transitions, discount, **given)
