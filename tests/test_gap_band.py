@@ -9,9 +9,9 @@ from hypothesis import strategies as st
 from scipy import optimize
 
 import irl_ident as ii
+from irl_ident.certificates.gap_band import Measure, gap_band
 from irl_ident.certificates.premise import Tolerances
 from irl_ident.identified.base import ContradictoryEvidence
-from studies._gap_band import Measure, gap_band
 from tests.worlds import ng_russell_rows, random_environment
 
 STATES, ACTIONS, DIM = 3, 2, 3

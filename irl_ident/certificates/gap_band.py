@@ -18,11 +18,13 @@ done; the others are cut where objectives disagree on what to do.
 from __future__ import annotations
 
 import heapq
+from collections.abc import Callable
 from dataclasses import dataclass, field
 from functools import cached_property
 from itertools import islice
 
 import numpy as np
+import numpy.typing as npt
 
 from irl_ident import planning
 from irl_ident.certificates import restricted
@@ -35,9 +37,14 @@ from irl_ident.certificates.searching import Node, costliest, nearest_tie, opene
 from irl_ident.certificates.witness import gaps, members
 from irl_ident.environment import Array, Environment, Mask
 from irl_ident.identified.base import IdentifiedSet
+from irl_ident.planning.checks import finite
 
 REGIONS = 400
+"""The set is cut into at most so many parts, when nothing else is asked for."""
+
 TOLERANCE = 1e-4
+"""How near the bounds come to gaps that are reached, when nothing else is asked for."""
+
 FLAT = 1e-11
 """A range of returns below this share of their size is rounding: nothing can be lost."""
 
@@ -179,11 +186,12 @@ class _Reached:
 
 def gap_band(
     ident: IdentifiedSet,
-    base: Array,
+    base: npt.ArrayLike,
     env: Environment,
     *,
     tolerance: float = TOLERANCE,
     regions: int = REGIONS,
+    progress: Callable[[int, int], None] | None = None,
 ) -> GapBand:
     """The reward-result gap in ``env`` of an agent of which only the identified set is known.
 
@@ -198,6 +206,8 @@ def gap_band(
         The search ends when the bounds are as near as this to gaps that are reached.
     regions : int
         The set is cut into at most so many parts; the bounds hold whatever the number.
+    progress : callable, optional
+        Called with the number of parts looked at and of those that wait.
 
     Returns
     -------
@@ -209,22 +219,37 @@ def gap_band(
     ------
     ValueError, ContradictoryEvidence
         As for :func:`irl_ident.certify`.
+
+    Examples
+    --------
+    The animal has chosen *left* over *right*.  Offered a new lever, too, it may do as it was trained to, or not.
+
+    >>> import irl_ident as ii
+    >>> family = ii.rewards.StateRewards(4)
+    >>> hall = np.array([[1, 1, 2], [1, 1, 1], [2, 2, 2], [3, 3, 3]])
+    >>> new = np.array([[1, 2, 3], [1, 1, 1], [2, 2, 2], [3, 3, 3]])
+    >>> seen, coming = (ii.Environment(np.eye(4)[doors], 0.5, [1.0, 0.0, 0.0, 0.0]) for doors in (hall, new))
+    >>> chosen = ii.evidence.Policy([[0.5, 0.5, 0.0]] + 3 * [[1 / 3] * 3])
+    >>> ident = ii.identify([(seen, chosen)], family)
+    >>> band = gap_band(ident, family.reward(coming, [0.0, 1.0, 0.0, 0.5]), coming)
+    >>> (round(band.least, 3), round(band.most, 3), band.complete)
+    (0.0, 0.5, True)
     """
+    objective = finite("base", base, (env.n_states, env.n_actions), "(S, A)")
     premise, question = asked(ident, Linear(np.zeros(ident.family.dim)), env, Tolerances())
     room, middle = center(premise)
     first = next(certain(premise, middle, room), None)
     if first is None:
         raise nobody(premise)
-    reached = _Reached(question, Measure(env, base), middle)
+    reached = _Reached(question, Measure(env, objective), middle)
     reached.add(first)
-    settled, waiting, done = (
-        [(reached.least, reached.most)],
-        [_Open(0.0, 0, 0.0, 1.0, Node(Region(premise), [first]))],
-        0,
-    )
+    settled, done = [(reached.least, reached.most)], 0
+    waiting = [_Open(0.0, 0, 0.0, 1.0, Node(Region(premise), [first]))]
     while waiting and done < regions:
         part = heapq.heappop(waiting)
         done += 1
+        if progress is not None:
+            progress(done, len(waiting))
         if not opened(part.node):
             continue
         part.plan(question, reached)
