@@ -14,20 +14,9 @@ from rich.progress import track
 from rich.table import Table
 
 import irl_ident as ii
-from irl_ident.cli.options import (
-    ErrorOption,
-    Files,
-    JsonOption,
-    LevelOption,
-    Rationality,
-    RationalityOption,
-    RewardsOption,
-    TemperatureOption,
-    Ties,
-    TiesOption,
-)
+from irl_ident.cli.options import JsonOption, Seen, on_evidence
 from irl_ident.cli.printing import MOST_ROWS, console, finite, one_clear_line, print_json
-from irl_ident.cli.reading import Agent, identified_from, parameter_names
+from irl_ident.cli.reading import identified_from, parameter_names
 from irl_ident.environment import Array
 from irl_ident.identified import IdentifiedSet
 
@@ -35,20 +24,15 @@ MOST_RANGES = 40
 """Intervals of canonical rewards take a linear program for each pair of parameters: up to so many."""
 
 
+@on_evidence
 def assess(
-    files: Files,
-    rewards: RewardsOption = None,
-    rationality: RationalityOption = Rationality.optimal,
-    temperature: TemperatureOption = 1.0,
-    error: ErrorOption = None,
-    level: LevelOption = None,
-    tie_breaking: TiesOption = Ties.any,
+    seen: Seen,
     as_json: JsonOption = False,
     out: Annotated[Path, typer.Option(help="Folder for assessment.pdf and assessment.png.")] = Path(),
 ) -> None:
     """Say what is known and what is open, and draw it."""
     with one_clear_line():
-        ident = identified_from(files, rewards, Agent(rationality, temperature, error, level, tie_breaking))
+        ident = identified_from(seen)
         report = ident.report()
         ranges = None if ident.conflict is not None else ranges_of(ident)
         drawing = None if ranges is None else drawn(ident, ranges, out)

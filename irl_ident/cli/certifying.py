@@ -16,19 +16,9 @@ from irl_ident.certificates.enumerating import REGIONS as TWIN_REGIONS
 from irl_ident.certificates.premise import Tolerances
 from irl_ident.certificates.properties import Linear, Property, atoms
 from irl_ident.cli.asking import Asked
-from irl_ident.cli.options import (
-    ErrorOption,
-    Files,
-    JsonOption,
-    LevelOption,
-    Rationality,
-    RationalityOption,
-    RewardsOption,
-    Ties,
-    TiesOption,
-)
+from irl_ident.cli.options import JsonOption, Seen, on_evidence
 from irl_ident.cli.printing import one_clear_line, print_json, progress
-from irl_ident.cli.reading import Agent, identified_from, parameter_names, read_environments
+from irl_ident.cli.reading import identified_from, parameter_names, read_environments
 from irl_ident.cli.showing import certificate_fields, print_certificate, print_twins, twins_fields
 from irl_ident.environment import Environment
 
@@ -64,8 +54,9 @@ StrictOption = Annotated[float, typer.Option(help="Least gap of an action that i
 RegionsOption = Annotated[int | None, typer.Option(help="Most parts of the set to look at.", min=1)]
 
 
+@on_evidence
 def certify(
-    files: Files,
+    seen: Seen,
     deploy: Deploy = None,
     deploy_index: DeployIndex = None,
     avoids: AvoidsOption = None,
@@ -75,11 +66,6 @@ def certify(
     prefers: PrefersOption = None,
     property_files: PropertyOption = None,
     twins: TwinsOption = False,
-    rewards: RewardsOption = None,
-    rationality: RationalityOption = Rationality.optimal,
-    error: ErrorOption = None,
-    level: LevelOption = None,
-    tie_breaking: TiesOption = Ties.any,
     ties: TolerantOption = Tolerances.ties,
     strictness: StrictOption = Tolerances.strictness,
     regions: RegionsOption = None,
@@ -91,8 +77,8 @@ def certify(
     All properties that are given have to hold together.  Proved, refuted and unknown are results: exit code 0.
     """
     with one_clear_line():
-        check_out(out, files)
-        ident = identified_from(files, rewards, Agent(rationality, error=error, level=level, ties=tie_breaking))
+        check_out(out, seen.files)
+        ident = identified_from(seen)
         where, env = deployment(deploy, deploy_index)
         asked = Asked(avoids or (), reaches or (), optimal or (), never or (), prefers or (), property_files or ())
         prop = asked.property(ident.family, ident.environments[0] if env is None else env)

@@ -11,41 +11,25 @@ import typer
 from rich.table import Table
 
 import irl_ident as ii
-from irl_ident.cli.options import (
-    ErrorOption,
-    Files,
-    JsonOption,
-    LevelOption,
-    Rationality,
-    RationalityOption,
-    RewardsOption,
-    TemperatureOption,
-    Ties,
-    TiesOption,
-)
+from irl_ident.cli.options import JsonOption, Seen, on_evidence
 from irl_ident.cli.printing import console, one_clear_line, print_json
-from irl_ident.cli.reading import Agent, identified_from, read_environments
+from irl_ident.cli.reading import identified_from, read_environments
 from irl_ident.design.behaviour import behaviour_labels, temperature_of
 from irl_ident.environment import Environment
 from irl_ident.identified import IdentifiedSet
 
 
+@on_evidence
 def next_environment(
-    files: Files,
+    seen: Seen,
     candidates: Annotated[list[Path], typer.Option(help="Environments to choose from: .npz or .json.")],
-    rewards: RewardsOption = None,
-    rationality: RationalityOption = Rationality.optimal,
-    temperature: TemperatureOption = 1.0,
-    error: ErrorOption = None,
-    level: LevelOption = None,
-    tie_breaking: TiesOption = Ties.any,
     samples: Annotated[int, typer.Option(help="Objectives to draw from the identified set.", min=2)] = 1000,
     seed: Annotated[int, typer.Option(help="Of the draws.", min=0)] = 0,
     as_json: JsonOption = False,
 ) -> None:
     """Say which environment to try next, and why."""
     with one_clear_line():
-        ident = identified_from(files, rewards, Agent(rationality, temperature, error, level, tie_breaking))
+        ident = identified_from(seen)
         named = [(f"{path}#{i}", env) for path in candidates for i, env in enumerate(read_environments(path))]
         environments = [env for _, env in named]
         strategy = ii.design.Greedy(samples=samples, seed=seed)

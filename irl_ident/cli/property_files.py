@@ -7,13 +7,12 @@ and actions by name or number, ``probability`` as optional as in :mod:`irl_ident
 
 from __future__ import annotations
 
-import json
 from collections.abc import Iterator, Sequence
 from contextlib import contextmanager
 from pathlib import Path
 from typing import Any
 
-from irl_ident import certificates
+from irl_ident import certificates, untrusted
 from irl_ident.certificates.properties import Property
 from irl_ident.environment import Environment
 from irl_ident.rewards import RewardFamily
@@ -40,18 +39,7 @@ DEEPEST = 48
 
 def read_property(path: Path, family: RewardFamily, env: Environment) -> Property:
     """The property in a file."""
-    try:
-        given = json.loads(path.read_text(encoding="utf-8"), object_pairs_hook=_no_key_twice)
-    except (UnicodeDecodeError, json.JSONDecodeError, RecursionError) as error:
-        raise ValueError(f"is damaged or is not JSON ({error})") from error
-    return composed(given, "property", family, env)
-
-
-def _no_key_twice(pairs: list[tuple[str, Any]]) -> dict[str, Any]:
-    found = dict(pairs)
-    if len(found) < len(pairs):
-        raise ValueError(f"has a key twice in one object, of {', '.join(found)}")
-    return found
+    return composed(untrusted.parsed(untrusted.content(path)), "property", family, env)
 
 
 def composed(given: Any, place: str, family: RewardFamily, env: Environment) -> Property:
@@ -106,7 +94,7 @@ def atom(kind: str, values: dict[str, Any], family: RewardFamily, env: Environme
             case _:
                 better, worse = (found("state", values[key], env.states) for key in ("better", "worse"))
                 return certificates.prefers(better, worse, family, env)
-    except TypeError as error:
+    except (TypeError, OverflowError) as error:
         raise ValueError(f"should hold numbers and lists of numbers ({error})") from error
 
 

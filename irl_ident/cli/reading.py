@@ -3,44 +3,32 @@
 from __future__ import annotations
 
 from collections.abc import Sequence
-from dataclasses import dataclass
 from pathlib import Path
 
 import irl_ident as ii
 from irl_ident import evidence as evidence_room
-from irl_ident.cli.options import Rationality, Rewards, Ties
+from irl_ident.cli.options import Rewards, Seen
 from irl_ident.environment import Environment
 from irl_ident.identified import IdentifiedSet
 from irl_ident.rewards import RewardFamily, StateActionRewards, StateRewards
 
 
-@dataclass(frozen=True)
-class Agent:
-    """What is assumed of the agent; see :func:`irl_ident.identify`."""
-
-    rationality: Rationality
-    temperature: float = 1.0
-    error: float | None = None
-    level: float | None = None
-    ties: Ties = Ties.any
-
-
-def identified_from(files: Sequence[Path], rewards: Rewards | None, agent: Agent) -> IdentifiedSet:
-    """The identified set of all evidence in ``files``."""
-    contents = [evidence_room.read(path) for path in files]
-    for path, content in zip(files, contents, strict=True):
+def identified_from(seen: Seen) -> IdentifiedSet:
+    """The identified set of all evidence in files, under what is assumed."""
+    contents = [evidence_room.read(path) for path in seen.files]
+    for path, content in zip(seen.files, contents, strict=True):
         if not content.evidence:
             raise ValueError(f"{path}: evidence: is missing, this file holds environments only")
     pairs = [pair for content in contents for pair in content.evidence]
-    family = family_of(files, [content.family for content in contents], rewards, pairs[0][0])
+    family = family_of(seen.files, [content.family for content in contents], seen.rewards, pairs[0][0])
     return ii.identify(
         pairs,
         family,
-        agent.rationality.value,
-        temperature=agent.temperature,
-        error=agent.error,
-        level=agent.level,
-        ties=agent.ties.value,
+        seen.rationality.value,
+        temperature=seen.temperature,
+        error=seen.error,
+        level=seen.level,
+        ties=seen.tie_breaking.value,
     )
 
 
