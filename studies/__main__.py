@@ -74,12 +74,11 @@ def report(out: Out = Path("results"), gallery: Gallery = None) -> None:
 
 
 def _report(out: Path, absent: dict[str, str], gallery: Path | None = None) -> None:
-    order = list(discover())
     try:
-        for file in write_report(out, order, absent):
+        for file in write_report(out, absent):
             print(file)
-        if gallery is not None:
-            print(write_gallery(out, gallery, order))
+        for file in write_gallery(out, gallery) if gallery is not None else ():
+            print(file)
     except (NoResults, OSError) as error:
         _fail(str(error), 1)
     except ImportError as error:

@@ -1,6 +1,7 @@
 """One report of all studies that a folder of results holds: a page of HTML and a PDF, each complete in one file.
 
-The gallery is the same for the documentation: a page of Markdown, and the figures beside it.
+The gallery is the same for the documentation: a page of Markdown with the findings, one with a card for each study, and
+the figures beside them.
 
 A report says nothing that is not in the files of the studies: the question and what produced the figure come from
 ``manifest.json``, what was found from ``summary.json``, where the study has put it in plain words.  So it can be made
@@ -15,6 +16,7 @@ import shutil
 from collections.abc import Mapping, Sequence
 from dataclasses import asdict, dataclass
 from functools import cached_property
+from itertools import pairwise
 from pathlib import Path
 from tempfile import TemporaryDirectory
 from typing import Any
@@ -25,6 +27,23 @@ TEMPLATES = Path(__file__).resolve().parent / "templates"
 NAMES = ("report.html", "report.pdf")
 COLOURS = 64
 """Colours of a figure in the gallery."""
+
+READING_ORDER = (
+    "amin_singh",
+    "real_agents",
+    "labyrinth",
+    "solvers",
+    "strategies",
+    "ambiguity",
+    "meta_learning",
+    "reward_result_gap",
+    "is_it_optimising",
+    "verification",
+    "corrigibility",
+    "services",
+    "conditions",
+)
+"""Chapters in the order in which they are best read: first whether it can be told, then of whom, then what follows."""
 
 
 class NoResults(ValueError):
@@ -45,6 +64,8 @@ class Chapter:
     seed : int
     quick : bool
         Whether this is the quick form of the study.
+    needs_data : bool
+        Whether it reads data that are not part of the repository.
     tasks, rows : int
         Independent units of work, and rows of the table that they gave.
     seconds, task_seconds : float
@@ -64,6 +85,7 @@ class Chapter:
     claims: tuple[Mapping[str, Any], ...]
     seed: int
     quick: bool
+    needs_data: bool
     tasks: int
     rows: int
     seconds: float
@@ -80,6 +102,11 @@ class Chapter:
         work = f"{self.tasks:,} independent tasks gave {self.rows:,} rows in {lasting(self.task_seconds)} of work"
         course = "in more than one run" if self.resumed else f"{lasting(self.seconds)} from start to end"
         return f"{form}, seed {self.seed}; {work}, {course}."
+
+    @cached_property
+    def headline(self) -> str:
+        """The beginning of the first finding, up to the first full stop or semicolon outside brackets."""
+        return beginning(self.findings[0]) if self.findings else ""
 
     @cached_property
     def picture(self) -> str:
@@ -101,7 +128,21 @@ def lasting(seconds: float) -> str:
     return f"{minutes // 60} h {minutes % 60} min"
 
 
-def read_chapters(out: Path, order: Sequence[str] = ()) -> list[Chapter]:
+def beginning(text: str) -> str:
+    """A text up to its first full stop or semicolon that is followed by a space and in no brackets.
+
+    >>> beginning("Yes, 3 of 27 (one; another) do. The rest is long.")
+    'Yes, 3 of 27 (one; another) do.'
+    """
+    depth = 0
+    for place, (letter, following) in enumerate(pairwise(text)):
+        depth += (letter == "(") - (letter == ")")
+        if depth == 0 and letter in ".;" and following == " ":
+            return f"{text[:place]}."
+    return text
+
+
+def read_chapters(out: Path, order: Sequence[str] = READING_ORDER) -> list[Chapter]:
     """The finished studies in a folder of results.
 
     Parameters
@@ -132,6 +173,7 @@ def _chapter(folder: Path) -> Chapter:
         claims=tuple(summary.get("claims", ())),
         seed=told["seed"],
         quick=told["quick"],
+        needs_data="data" in told["parameters"],
         tasks=told["counts"]["tasks"],
         rows=told["counts"]["rows"],
         seconds=told["time"]["seconds"],
@@ -143,14 +185,12 @@ def _chapter(folder: Path) -> Chapter:
     )
 
 
-def write_report(out: Path, order: Sequence[str] = (), absent: Mapping[str, str] | None = None) -> tuple[Path, Path]:
+def write_report(out: Path, absent: Mapping[str, str] | None = None) -> tuple[Path, Path]:
     """Write ``report.html`` and ``report.pdf`` into a folder of results.
 
     Parameters
     ----------
     out : Path
-    order : sequence of str
-        See :func:`read_chapters`.
     absent : mapping of str to str, optional
         Studies that should be in it and are not, and why.
 
@@ -164,7 +204,7 @@ def write_report(out: Path, order: Sequence[str] = (), absent: Mapping[str, str]
     NoResults
         When no study has finished.
     """
-    chapters, reasons = read_chapters(out, order), dict(absent or {})
+    chapters, reasons = read_chapters(out), dict(absent or {})
     page, print_ = (out / name for name in NAMES)
     html = as_html(chapters, reasons)
     write_atomically(page, lambda file: file.write_text(html, encoding="utf-8"))
@@ -178,8 +218,8 @@ def as_html(chapters: Sequence[Chapter], absent: Mapping[str, str]) -> str:
     return _filled("report.html.jinja", autoescape=True, chapters=chapters, absent=absent)
 
 
-def write_gallery(out: Path, folder: Path, order: Sequence[str] = ()) -> Path:
-    """Write ``findings.md`` into a folder of documentation, and the figures into ``figures/`` in it.
+def write_gallery(out: Path, folder: Path) -> tuple[Path, Path]:
+    """Write ``gallery.md`` and ``findings.md`` into a folder of documentation, and the figures into ``figures/`` in it.
 
     Parameters
     ----------
@@ -187,26 +227,27 @@ def write_gallery(out: Path, folder: Path, order: Sequence[str] = ()) -> Path:
         Folder of results.
     folder : Path
         Of the documentation.
-    order : sequence of str
-        See :func:`read_chapters`.
 
     Returns
     -------
-    Path
-        The page.
+    tuple of Path
+        Both pages, each whole or not there.
     """
     from PIL import Image
 
-    chapters = read_chapters(out, order)
+    chapters = read_chapters(out)
     (folder / "figures").mkdir(parents=True, exist_ok=True)
     for chapter in chapters:
         with Image.open(chapter.folder / "figure.png") as figure:
             small = figure.convert("RGB").quantize(COLOURS)
         write_atomically(folder / "figures" / f"{chapter.name}.png", small.save)
-    page = folder / "findings.md"
-    text = _filled("findings.md.jinja", autoescape=False, chapters=chapters)
-    write_atomically(page, lambda file: file.write_text(text, encoding="utf-8"))
-    return page
+    return _page("gallery.md", folder, chapters), _page("findings.md", folder, chapters)
+
+
+def _page(name: str, folder: Path, chapters: Sequence[Chapter]) -> Path:
+    text = _filled(f"{name}.jinja", autoescape=False, chapters=chapters)
+    write_atomically(folder / name, lambda file: file.write_text(text, encoding="utf-8"))
+    return folder / name
 
 
 def _filled(template: str, *, autoescape: bool, **values: Any) -> str:

@@ -10,9 +10,9 @@ import pytest
 from typer.testing import CliRunner
 
 from studies import __main__ as command
-from studies.report import NoResults, as_html, as_pdf, read_chapters, write_gallery, write_report
+from studies.report import READING_ORDER, NoResults, as_html, as_pdf, read_chapters, write_gallery, write_report
 from studies.runner import run_study
-from studies.study import Settings
+from studies.study import Settings, discover
 
 pypdf = pytest.importorskip("pypdf")
 
@@ -115,13 +115,20 @@ def test_chapters_come_in_the_order_asked_for(chapter, tmp_path):
 
 
 def test_the_gallery_says_the_same_and_has_the_figures(results, chapter, tmp_path):
-    page = write_gallery(results, tmp_path).read_text()
+    cards, page = (file.read_text() for file in write_gallery(results, tmp_path))
+    for told in (chapter.question, chapter.headline, "(figures/example_study.png)", "findings-example-study"):
+        assert told in cards
+    assert "(findings-example-study)=" in page
     for told in (f"## {chapter.question}", chapter.provenance, *chapter.findings):
         assert told in page
     assert "](figures/example_study.png)" in page
     assert (tmp_path / "figures" / "example_study.png").read_bytes()[:8] == b"\x89PNG\r\n\x1a\n"
     assert page.endswith("\n")
     assert not page.endswith("\n\n")
+
+
+def test_the_order_of_reading_names_every_study_once():
+    assert sorted(READING_ORDER) == sorted(discover())
 
 
 def test_no_results_are_no_report(tmp_path):
