@@ -7,7 +7,7 @@ begins where the one above it ended belongs to the same recording, and what is r
 
 from __future__ import annotations
 
-from collections.abc import Callable, Sequence
+from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass
 from functools import cached_property
 from importlib.util import find_spec
@@ -19,7 +19,7 @@ from scipy import optimize
 
 import irl_ident as ii
 from environments import labyrinth
-from irl_ident import planning
+from irl_ident import planning, untrusted
 from irl_ident.agents import Optimal, SoftOptimal
 from irl_ident.environment import Array, Environment, Mask
 from irl_ident.evidence import Counts, Trajectories
@@ -85,13 +85,20 @@ def read(file: Path) -> Mice:
     Raises
     ------
     ValueError
-        Names the array, the place and the value at fault.
+        Names the file, the array, the place and the value at fault.
     """
-    with np.load(file, allow_pickle=False) as found:
-        missing = {"states", "actions", "next_state"} - set(found.files)
-        if missing:
-            raise ValueError(f"{file.name}: should hold states, actions and next_state; has no {', '.join(missing)}")
-        states, actions, table = (found[name] for name in ("states", "actions", "next_state"))
+    packed = untrusted.content(file)
+    try:
+        return _checked(untrusted.arrays(packed))
+    except ValueError as error:
+        raise ValueError(f"{file}: {error}") from error
+
+
+def _checked(found: Mapping[str, Any]) -> Mice:
+    missing = {"states", "actions", "next_state"} - set(found)
+    if missing:
+        raise ValueError(f"should hold states, actions and next_state; has no {', '.join(sorted(missing))}")
+    states, actions, table = (found[name] for name in ("states", "actions", "next_state"))
     for name, array in (("states", states), ("actions", actions), ("next_state", table)):
         if array.ndim != 2 or array.dtype.kind not in "iu":
             raise ValueError(f"{name}: should be whole numbers of shape (n, m), was {array.dtype} {array.shape}")

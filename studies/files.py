@@ -13,6 +13,8 @@ from typing import TYPE_CHECKING, Any
 
 import numpy as np
 
+from irl_ident import untrusted
+
 if TYPE_CHECKING:
     import pandas as pd
 
@@ -38,12 +40,17 @@ def write_table(target: Path, table: pd.DataFrame, **metadata: str) -> None:
 
 
 def read_table(source: Path) -> tuple[pd.DataFrame, dict[str, str]]:
-    """Read a data frame and its metadata."""
+    """Read a data frame and its metadata; ``ValueError`` names a file that is damaged."""
+    import pyarrow as pa
     from pyarrow import parquet
 
-    content = parquet.read_table(source)
-    metadata = {key.decode(): value.decode() for key, value in (content.schema.metadata or {}).items()}
-    return content.to_pandas(), metadata
+    packed = pa.BufferReader(untrusted.content(source))
+    try:
+        content = parquet.read_table(packed)
+        metadata = {key.decode(): value.decode() for key, value in (content.schema.metadata or {}).items()}
+        return content.to_pandas(), metadata
+    except Exception as error:  # of whatever kind: what describes the columns is in the file
+        raise ValueError(f"{source}: is no table of a study, or damaged: {' '.join(str(error).split())}") from error
 
 
 def write_json(target: Path, content: Mapping[str, Any]) -> None:

@@ -206,11 +206,16 @@ FAULTS: list[tuple[str, Any, str]] = [
     ("environments/0/indptr", [0, 3, 2, 4, 5], "environments/0/indptr: should rise from 0 to 5"),
     ("environments/0/data", [1, 1, 0.25, 0.5, 1], r"environments/0/transitions\[1, 0\] sums to 0.75"),
     ("environments/0/data", [1, 1, 0.25], r"environments/0/data: should have shape \(5\), has \(3,\)"),
+    ("environments/0/data", [[1, 1], [1]], "environments/0/data: should hold numbers alone, in lists 1 deep"),
+    ("environments/0/transitions", [[[1, 0], [0]], [[0, 1], [0, 1]]], "environments/0/transitions: should be an array"),
     (
         "environments/0/data",
-        [[1, 1], [1]],
-        "environments/0/data: should be an array, its rows are of different lengths",
+        [True, 1, 0.25, 0.75, 1],
+        "environments/0/data: should hold numbers alone, in lists 1 deep",
     ),
+    ("environments/0/discount", 10**400, "environments/0/discount: is too large for double precision"),
+    ("environments/0/extra", {}, "environments/0/extra: is an object without keys"),
+    ("sha256", None, "sha256: does not match"),
     ("environments/0/transitions", [[[1, 0]]], r"environments/0/transitions: should have shape \(2, 2, 2\)"),
     ("environments/0/initial", [0.5, 0.6], "environments/0/initial: sums to 1.1"),
     ("environments/0/states", ["one", "one"], "environments/0/states: the name 'one' is given more than once"),
@@ -265,7 +270,7 @@ def test_faults_are_named_by_file_and_key(
     *above, last = key.split("/")
     for part in above:
         branch = branch[int(part) if isinstance(branch, list) else part]
-    if value is None:
+    if value is None and last in branch:
         del branch[last]
     else:
         branch[last] = value

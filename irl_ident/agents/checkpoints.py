@@ -7,13 +7,13 @@ training), and ``metadata``: JSON with ``format`` (1), ``encoding``, ``units`` a
 from __future__ import annotations
 
 import json
-import zipfile
 from dataclasses import asdict
 from pathlib import Path
 from typing import Any
 
 import numpy as np
 
+from irl_ident import untrusted
 from irl_ident.agents.recurrent import Encoding, RecurrentLearner, Weights, shapes
 
 FORMAT = 1
@@ -70,8 +70,10 @@ def load_learner(path: str | Path) -> RecurrentLearner:
     Raises
     ------
     CheckpointError
-        When the file cannot be read, an entry is missing or not foreseen, or an array has another shape or type than
-        the metadata imply, or an entry that is not finite.
+        When an entry is missing or not foreseen, or an array has another shape or type than the metadata imply, or an
+        entry that is not finite.
+    ValueError
+        For what is no regular file.
     OSError
         When the file cannot be opened.
     """
@@ -95,19 +97,22 @@ def load_learner(path: str | Path) -> RecurrentLearner:
 
 
 def _entries(path: str | Path) -> dict[str, Any]:
+    packed = untrusted.content(path)
     try:
-        with np.load(path, allow_pickle=False) as archive:
-            return {name: archive[name] for name in archive.files}
-    except (ValueError, EOFError, AttributeError, TypeError, zipfile.BadZipFile) as error:
+        return untrusted.arrays(packed)
+    except ValueError as error:
         raise CheckpointError(f"{path}: is not an npz file of plain arrays ({error})") from error
 
 
 def _metadata(path: str | Path, entries: dict[str, Any]) -> dict[str, Any]:
     try:
-        metadata = json.loads(str(entries["metadata"]))
+        metadata = untrusted.parsed(str(entries["metadata"][()]).encode())
         known = metadata["format"] == FORMAT and isinstance(metadata["training"], dict)
-    except (KeyError, TypeError, ValueError) as error:
+        odd = set(metadata) - {"format", "encoding", "units", "training"}
+    except (KeyError, IndexError, TypeError, ValueError) as error:
         raise CheckpointError(f"{path}: metadata should be JSON with format, encoding, units and training") from error
+    if odd:
+        raise CheckpointError(f"{path}: metadata has keys that are not foreseen: {', '.join(sorted(odd))}")
     if not known:
         raise CheckpointError(f"{path}: format is {metadata['format']!r}, should be {FORMAT}, with training an object")
     return dict(metadata)
@@ -118,6 +123,6 @@ def _architecture(path: str | Path, metadata: dict[str, Any]) -> tuple[Encoding,
         encoding, units = Encoding(**metadata["encoding"]), metadata["units"]
     except (KeyError, TypeError, ValueError) as error:
         raise CheckpointError(f"{path}: encoding is {metadata.get('encoding')!r}, which is none ({error})") from error
-    if not isinstance(units, int) or units < 1:
+    if type(units) is not int or units < 1:
         raise CheckpointError(f"{path}: units is {units!r}, should be a whole number of at least 1")
     return encoding, units

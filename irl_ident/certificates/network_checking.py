@@ -198,11 +198,20 @@ def _numbers(given: Sequence[Any]) -> bool:
 
 
 def read(path: str | Path) -> Any:
-    """The document in a file, numbers as double-precision numbers; ``Rejected`` where it is not JSON."""
+    """The document in a file, numbers as double-precision numbers; ``Rejected`` where it is no file of JSON."""
+    if Path(path).exists() and not Path(path).is_file():
+        raise Rejected(f"{path}: should be a regular file")
     try:
-        return json.loads(Path(path).read_text(encoding="utf-8"))
-    except (UnicodeDecodeError, json.JSONDecodeError, RecursionError) as fault:
+        return json.loads(Path(path).read_text(encoding="utf-8"), object_pairs_hook=_no_key_twice)
+    except (ValueError, RecursionError) as fault:
         raise Rejected(f"{path}: is not JSON text ({fault})") from fault
+
+
+def _no_key_twice(pairs: list[tuple[str, Any]]) -> dict[str, Any]:
+    found = dict(pairs)
+    if len(found) < len(pairs):
+        raise ValueError("a key is given twice in one object")
+    return found
 
 
 def main(arguments: Sequence[str]) -> int:

@@ -34,6 +34,7 @@ import numpy as np
 from scipy import sparse
 
 import irl_ident
+from irl_ident import untrusted
 from irl_ident.environment import Environment
 from irl_ident.evidence import Contents, Counts, Policy, Trajectories, containers, layout
 
@@ -85,7 +86,7 @@ class Journal:
     def __init__(self, path: str | Path, setting: Mapping[str, Any]) -> None:
         self.path = Path(path)
         self._interrupted = b""
-        content = self.path.read_bytes() if self.path.exists() else b""
+        content = untrusted.content(self.path) if self.path.exists() else b""
         lines, whole = _whole_lines(self.path, content)
         self._size = whole
         if lines:
@@ -227,16 +228,16 @@ def _whole_lines(path: Path, content: bytes) -> tuple[list[bytes], int]:
 
 def _is_object(line: bytes) -> bool:
     try:
-        return isinstance(json.loads(line), dict)
+        return isinstance(untrusted.parsed(line), dict)
     except ValueError:
         return False
 
 
 def _parsed(path: Path, number: int, line: bytes) -> Record:
     try:
-        record = json.loads(line)
+        record = untrusted.parsed(line)
     except ValueError as error:
-        raise ValueError(f"{path}, line {number}: is damaged: {error}") from error
+        raise ValueError(f"{path}, line {number}: {error}") from error
     if not isinstance(record, dict):
         raise ValueError(f"{path}, line {number}: should be a JSON object, is {type(record).__name__}")
     return record
@@ -281,10 +282,10 @@ def _checked_record(path: Path, number: int, line: bytes) -> Record:
         "ask": {"step": int, "candidate": (int, str), "environment": str, "scores": list},
         "tell": {"step": int, "environment": str, "seen": dict},
     }
-    if record.get("kind") not in kinds:
+    if not isinstance(record.get("kind"), str) or record["kind"] not in kinds:
         raise ValueError(f'{path}, line {number}: kind is {record.get("kind")!r}, should be "ask" or "tell"')
     for key, kind in kinds[record["kind"]].items():
-        if not isinstance(record.get(key), kind):
+        if not isinstance(record.get(key), kind) or isinstance(record[key], bool):
             raise ValueError(f"{path}, line {number}: {key} is missing or of the wrong type")
     return record
 

@@ -10,13 +10,14 @@ import hashlib
 import io
 import json
 import zipfile
-import zlib
 from pathlib import Path
-from typing import Any, NoReturn
+from typing import Any
 
 import numpy as np
 import numpy.typing as npt
 from numpy.lib import format as npy
+
+from irl_ident import untrusted
 
 Tree = dict[str, Any]
 """Values by path."""
@@ -57,24 +58,21 @@ def _pack_json(tree: Tree) -> bytes:
 
 def _unpack_json(packed: bytes) -> Tree:
     try:
-        nested = json.loads(packed.decode("utf-8"), object_pairs_hook=_no_key_twice, parse_constant=_refuse)
-    except UnicodeDecodeError as error:
-        raise ValueError("file: is neither an .npz nor JSON text") from error
-    except json.JSONDecodeError as error:
-        raise ValueError(f"file: is damaged or is not JSON: {error}") from error
+        nested = untrusted.parsed(packed)
+        if not isinstance(nested, dict):
+            raise ValueError("format: is missing, this JSON is not an object")
+        if CHECKSUM in nested and nested.pop(CHECKSUM) != _sha256(nested):
+            raise ValueError(ALTERED)
+        tree: Tree = {}
+        _flatten(nested, "", tree)
     except RecursionError as error:
-        raise ValueError("file: is nested too deeply to be of this format") from error
-    if not isinstance(nested, dict):
-        raise ValueError("format: is missing, this JSON is not an object")
-    stated = nested.pop(CHECKSUM, None)
-    if stated is not None and stated != _sha256(nested):
-        raise ValueError(ALTERED)
-    tree: Tree = {}
-    _flatten(nested, "", tree)
+        raise ValueError("is nested too deeply to be of this format") from error
     return tree
 
 
 def _flatten(branch: Any, prefix: str, tree: Tree) -> None:
+    if not branch:
+        raise ValueError(f"{prefix.removesuffix('/') or 'format'}: is an object without keys")
     for key, value in branch.items():
         path = prefix + key
         if "/" in key:
@@ -91,19 +89,6 @@ def _flatten(branch: Any, prefix: str, tree: Tree) -> None:
 def _sha256(nested: dict[str, Any]) -> str:
     text = json.dumps(nested, sort_keys=True, separators=(",", ":"))
     return hashlib.sha256(text.encode("ascii")).hexdigest()
-
-
-def _no_key_twice(pairs: list[tuple[str, Any]]) -> dict[str, Any]:
-    found: dict[str, Any] = {}
-    for key, value in pairs:
-        if key in found:
-            raise ValueError(f"{key}: is given twice")
-        found[key] = value
-    return found
-
-
-def _refuse(constant: str) -> NoReturn:
-    raise ValueError(f"file: holds {constant}, should hold finite numbers only")
 
 
 def _pack_npz(tree: Tree) -> bytes:
@@ -136,27 +121,14 @@ def _sha256_of_members(members: dict[str, bytes]) -> str:
 
 def _unpack_npz(packed: bytes) -> Tree:
     """Read every member whole, and compare the checksums, before any of it is interpreted."""
-    members: dict[str, bytes] = {}
-    tree: Tree = {}
-    name = "file"
-    try:
-        with zipfile.ZipFile(io.BytesIO(packed)) as archive:
-            for member in archive.infolist():
-                name = member.filename
-                if not name.endswith(".npy") or member.compress_type not in (zipfile.ZIP_STORED, zipfile.ZIP_DEFLATED):
-                    raise ValueError(f"{name}: is not an array of an .npz")
-                name = name.removesuffix(".npy")
-                if name in members:
-                    raise ValueError(f"{name}: is given twice")
-                members[name] = archive.read(member)
-        for name, content in members.items():
-            tree[name] = npy.read_array(io.BytesIO(content), allow_pickle=False)
-    except (zipfile.BadZipFile, zlib.error, EOFError, OSError, RuntimeError, MemoryError) as error:
-        raise ValueError(f"{name}: the archive is damaged: {error}") from error
-    except ValueError as error:
-        raise ValueError(str(error) if str(error).startswith(name) else f"{name}: {error}") from error
-    stated = tree.pop(CHECKSUM, None)
-    members.pop(CHECKSUM, None)
-    if stated is not None and stated.tolist() != _sha256_of_members(members):
+    members = untrusted.members(packed)
+    stated = members.pop(CHECKSUM, None)
+    if stated is not None and untrusted.array(stated).tolist() != _sha256_of_members(members):
         raise ValueError(ALTERED)
+    tree: Tree = {}
+    for name, content in members.items():
+        try:
+            tree[name] = untrusted.array(content)
+        except ValueError as error:
+            raise ValueError(f"{name}: {error}") from error
     return tree

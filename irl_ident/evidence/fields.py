@@ -69,7 +69,10 @@ class Fields:
         value = self._scalar(key)
         if not isinstance(value, (int, float)) or isinstance(value, bool):
             raise self._fault(key, f"should be a number, is {_short(value)}")
-        return float(value)
+        try:
+            return float(value)
+        except OverflowError as error:
+            raise self._fault(key, f"is too large for double precision: {_short(value)}") from error
 
     def words(self, key: str) -> tuple[str, ...]:
         """A list of strings."""
@@ -89,8 +92,8 @@ class Fields:
     def floats(self, key: str, shape: Shape) -> Array:
         """An array of numbers."""
         array = self._array(key, shape)
-        if array.size and array.dtype.kind not in "iuf":
-            raise self._fault(key, "should hold numbers only")
+        if array.size and (array.dtype.kind not in "iuf" or array.dtype.itemsize > 8):
+            raise self._fault(key, "should hold numbers of at most double precision only")
         return array.astype(np.float64)
 
     def ragged(self, key: str) -> list[Integers]:
@@ -114,10 +117,12 @@ class Fields:
         value = self._take(key)
         if not isinstance(value, (np.ndarray, list)):
             raise self._fault(key, f"should be an array, is {_short(value)}")
+        if isinstance(value, list) and not _numbers(value, len(shape)):
+            raise self._fault(key, f"should hold numbers alone, in lists {len(shape)} deep")
         try:
             array = np.array(value)
         except (ValueError, OverflowError) as error:
-            raise self._fault(key, "should be an array, its rows are of different lengths or no numbers") from error
+            raise self._fault(key, "should be an array, its rows are of different lengths") from error
         fits = len(array.shape) == len(shape) and all(n in (m, None) for m, n in zip(array.shape, shape, strict=True))
         if not fits:
             wanted = ", ".join("any" if n is None else str(n) for n in shape)
@@ -140,6 +145,13 @@ def groups(tree: Tree, name: str) -> list[Fields]:
         if number not in {str(i) for i in range(len(found))}:
             raise ValueError(f"{name}/{number}: groups should be numbered from 0 to {len(found) - 1}")
     return [Fields(f"{name}/{i}/", found[str(i)]) for i in range(len(found))]
+
+
+def _numbers(value: list[Any], depth: int) -> bool:
+    """Whether nested lists of that depth hold numbers alone; rows may have any length."""
+    if depth == 1:
+        return all(type(part) in (int, float) for part in value)
+    return all(type(part) is list and _numbers(part, depth - 1) for part in value)
 
 
 def _short(value: object) -> str:

@@ -6,6 +6,9 @@ A file is a tree of named values, in one of two containers:
 * ``.npz``: NumPy's zip of arrays; a value's name is its path in the tree, joined by ``/``
   (``environments/0/discount``); numbers and words are arrays without dimensions; nothing is pickled.
 
+Numbers in JSON have to fit double precision, and a file may not be nested without end.  An archive may hold 256 MiB, or
+64 times its own size where that is more.
+
 The container is told by the content, not by the name.  Version 1 of the tree (S states, A actions, N stored entries):
 
 ================================  ======================================================================================
@@ -64,6 +67,7 @@ import os
 from collections.abc import Iterable
 from pathlib import Path
 
+from irl_ident import untrusted
 from irl_ident.environment import Environment
 from irl_ident.evidence import containers, layout
 from irl_ident.evidence.layout import Contents
@@ -141,7 +145,7 @@ def write(path: str | Path, contents: Contents) -> None:
 
 def read(path: str | Path) -> Contents:
     """Read all that is in a file; errors as of :func:`load`."""
-    packed = Path(path).read_bytes()
+    packed = untrusted.content(path)
     try:
         return layout.contents_of(containers.unpack(packed))
     except ValueError as error:

@@ -27,6 +27,9 @@ GZIP = bytes([0x1F, 0x8B])
 LARGEST = 1 << 30
 """Most bytes of a file, uncompressed."""
 
+UNPACKED, RATIO = 1 << 26, 64
+"""Most bytes that a compressed file holds, or how many times its own size where that is more."""
+
 
 class Rejected(Exception):
     """A certificate that proves nothing, and why."""
@@ -58,16 +61,21 @@ def load(source: str | os.PathLike[str] | Mapping[str, Any]) -> dict[str, Any]:
         raise Unreadable(f"file: is no JSON: {str(error)[:100]}") from error
     except RecursionError as error:
         raise Unreadable("file: is nested too deeply") from error
+    except MemoryError as error:
+        raise Unreadable("file: needs more memory than there is") from error
 
 
 def _content(path: str | os.PathLike[str]) -> bytes:
-    """The bytes of a file, which may be compressed with gzip."""
+    """The bytes of a regular file, which may be compressed with gzip."""
+    if os.path.exists(path) and not os.path.isfile(path):
+        raise Unreadable("file: should be a regular file")
     with open(path, "rb") as file:
         compressed = file.read(len(GZIP)) == GZIP
+    most = min(LARGEST, max(UNPACKED, RATIO * os.path.getsize(path))) if compressed else LARGEST
     with gzip.open(path) if compressed else open(path, "rb") as file:
-        content = file.read(LARGEST + 1)
-    if len(content) > LARGEST:
-        raise Unreadable(f"file: holds more than {LARGEST} bytes")
+        content = file.read(most + 1)
+    if len(content) > most:
+        raise Unreadable(f"file: holds more than {most} bytes")
     return content
 
 
