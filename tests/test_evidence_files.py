@@ -243,6 +243,7 @@ FAULTS: list[tuple[str, Any, str]] = [
         "evidence/2/states: episode 1, step 0: .*'a1' never leads from state 's1' to 's0'",
     ),
     ("family/kind", "cubic", "family/kind: is 'cubic'"),
+    ("family/n_states", 10**30, "family/StateRewards: is for 10+ states, the environment has 2"),
     ("family/n_states", 0, "family/n_states: was 0, should be a whole number of at least 1"),
 ]
 

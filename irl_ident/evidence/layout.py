@@ -123,7 +123,7 @@ def contents_of(tree: Tree) -> Contents:
     for key in tree:
         if "/" in key and key.split("/")[0] not in ("environments", "evidence", "family"):
             raise ValueError(f"{key}: is not a key of this format")
-    return Contents(environments, evidence, _family(Fields("family/", family)) if family else None)
+    return Contents(environments, evidence, _family(Fields("family/", family), environments) if family else None)
 
 
 def _environment(fields: Fields) -> Environment:
@@ -201,7 +201,7 @@ def _trajectories(fields: Fields) -> Trajectories:
     return Trajectories(np.split(states, ends + np.arange(1, lengths.size)), np.split(actions, ends), lengths)
 
 
-def _family(fields: Fields) -> RewardFamily:
+def _family(fields: Fields, environments: tuple[Environment, ...]) -> RewardFamily:
     kind = fields.word("kind")
     family: RewardFamily
     with fields.located():
@@ -218,4 +218,6 @@ def _family(fields: Fields) -> RewardFamily:
             case _:
                 raise ValueError(f'kind: is {kind!r}, should be "state", "state-action", "transition" or "linear"')
         fields.done()
+        for env in environments:
+            family.matrix(env)
     return family

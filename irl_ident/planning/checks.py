@@ -39,16 +39,18 @@ def bounded(reward: Array, longest: float) -> Array:
 
 
 def policy_on(env: Environment, policy: npt.ArrayLike) -> Array:
-    """``policy`` as an array (S, A) of probabilities whose rows sum to 1."""
+    """``policy`` as an array (S, A) of probabilities; rows sum to 1 within ``ROW_SUM_TOLERANCE``, and then to rounding."""
     array = finite("policy", policy, (env.n_states, env.n_actions), "(S, A)")
     if (array < 0).any():
         state, action = (int(i) for i in np.argwhere(array < 0)[0])
         raise ValueError(f"policy[{state}, {action}] is {float(array[state, action])!r}: should be a probability")
-    off = np.abs(array.sum(axis=1) - 1)
+    sums = array.sum(axis=1)
+    off = np.abs(sums - 1)
     if off.max() > ROW_SUM_TOLERANCE:
         state = int(np.argmax(off))
-        raise ValueError(f"policy[{state}] sums to {float(array[state].sum())!r}: should sum to 1")
-    return array
+        raise ValueError(f"policy[{state}] sums to {float(sums[state])!r}: should sum to 1")
+    proper: Array = array / sums[:, None]
+    return proper
 
 
 def positive(argument: str, value: float) -> float:
