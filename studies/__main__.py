@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import os
 import sys
 from pathlib import Path
 from typing import Annotated, NoReturn
@@ -11,8 +10,10 @@ import typer
 from rich.console import Console
 from rich.progress import BarColumn, MofNCompleteColumn, Progress, TextColumn, TimeElapsedColumn, TimeRemainingColumn
 
+from irl_ident.cli.pipes import quiet_when_cut
+from irl_ident.sweeps import OtherCode, TaskFailed
 from studies.report import NoResults, write_gallery, write_report
-from studies.runner import Outcome, TaskFailed, run_study
+from studies.runner import Outcome, run_study
 from studies.study import DataMissing, Settings, Study, UnknownStudy, discover, load
 
 WRONG_USE = 2
@@ -79,6 +80,8 @@ def _report(out: Path, absent: dict[str, str], gallery: Path | None = None) -> N
             print(file)
         for file in write_gallery(out, gallery) if gallery is not None else ():
             print(file)
+    except BrokenPipeError:
+        raise
     except (NoResults, OSError) as error:
         _fail(str(error), 1)
     except ImportError as error:
@@ -108,25 +111,29 @@ def _run(
     failed: dict[str, str] = {}
     for name, study in studies.items():
         try:
-            print(_told(name, _shown(name, study, settings, out, workers or _processors(), scheduler)), flush=True)
+            print(_told(name, _shown(name, study, settings, out, workers, scheduler)), flush=True)
         except DataMissing as missing:
             absent[name] = f"it needs data that are not part of the repository. {missing}"
             print(f"{name}: not run, {absent[name]}", flush=True)
         except TaskFailed as error:
-            print(error.text, file=sys.stderr)
-            failed[name] = f"{error}; what other tasks finished is kept, the same command goes on from there"
+            print(error.raised.text, file=sys.stderr)
+            failed[name] = f"{name}: {error}; what other tasks finished is kept, the same command goes on from there"
         except KeyboardInterrupt:
             _fail(f"{name}: interrupted; finished tasks are kept, the same command goes on from there", INTERRUPTED)
         except ImportError as error:
             failed[name] = _missing(error)
-        except OSError as error:
+        except BrokenPipeError:
+            raise
+        except (OSError, OtherCode) as error:
             failed[name] = f"{name}: {error}"
         if name in failed:
             print(failed[name], file=sys.stderr)
     return absent, failed
 
 
-def _shown(name: str, study: Study, settings: Settings, out: Path, workers: int, scheduler: str | None) -> Outcome:
+def _shown(
+    name: str, study: Study, settings: Settings, out: Path, workers: int | None, scheduler: str | None
+) -> Outcome:
     """Run a study with a bar on the terminal, if there is one."""
     columns = (TextColumn(name), BarColumn(), MofNCompleteColumn(), TimeElapsedColumn(), TimeRemainingColumn())
     with Progress(*columns, console=Console(stderr=True), transient=True) as bar:
@@ -161,14 +168,11 @@ def _without_extra(error: ImportError) -> NoReturn:
     _fail(_missing(error), 1)
 
 
-def _processors() -> int:
-    return len(os.sched_getaffinity(0)) if hasattr(os, "sched_getaffinity") else os.cpu_count() or 1
-
-
 def _fail(message: str, code: int) -> NoReturn:
     print(message, file=sys.stderr)
     raise typer.Exit(code)
 
 
 if __name__ == "__main__":
-    app(prog_name="python -m studies")
+    with quiet_when_cut():
+        app(prog_name="python -m studies")

@@ -6,14 +6,15 @@ import ast
 import inspect
 import platform
 import subprocess
-from collections.abc import Mapping, Sequence
+from collections.abc import Sequence
+from functools import cache
 from importlib import metadata
 from pathlib import Path
 from types import ModuleType
 from typing import TYPE_CHECKING, Any, cast
 
 import irl_ident
-from studies.files import digest, file_digest
+from irl_ident.sweeps import digest, file_digest
 from studies.study import Settings, Study, Task, question
 
 if TYPE_CHECKING:
@@ -39,6 +40,7 @@ LISTED = 40
 """A parameter that takes more values than this over the tasks is counted, not listed."""
 
 
+@cache
 def code_digest(study: Study) -> str:
     """SHA-256 of all that a task's rows hang on.
 
@@ -46,6 +48,7 @@ def code_digest(study: Study) -> str:
 
     Of the study (and of ``studies/_*.py``, where studies keep what they share) functions named ``draw...``,
     ``summarise...`` and ``findings...`` don't count, so a figure can be worked on without running the tasks again.
+    Source is read once in a process, since a process goes on with what it has loaded when files change.
     """
     here = Path(__file__).resolve().parent
     library = Path(irl_ident.__file__).resolve().parent
@@ -73,7 +76,7 @@ def manifest(
     tasks: Sequence[Task],
     code: str,
     outcome: Outcome,
-    parts: Sequence[Mapping[str, str]],
+    task_seconds: float,
 ) -> dict[str, Any]:
     """What ``manifest.json`` holds."""
     return {
@@ -89,7 +92,7 @@ def manifest(
         "platform": f"{platform.system()} {platform.machine()}",
         "time": {
             "seconds": round(outcome.seconds, 3),
-            "task_seconds": round(sum(float(part["seconds"]) for part in parts), 3),
+            "task_seconds": round(task_seconds, 3),
             "tasks_from_earlier_runs": outcome.resumed,
         },
     }

@@ -21,7 +21,7 @@ from pathlib import Path
 from tempfile import TemporaryDirectory
 from typing import Any
 
-from studies.files import write_atomically
+from irl_ident.writing import write_whole
 
 TEMPLATES = Path(__file__).resolve().parent / "templates"
 NAMES = ("report.html", "report.pdf")
@@ -207,9 +207,9 @@ def write_report(out: Path, absent: Mapping[str, str] | None = None) -> tuple[Pa
     chapters, reasons = read_chapters(out), dict(absent or {})
     page, print_ = (out / name for name in NAMES)
     html = as_html(chapters, reasons)
-    write_atomically(page, lambda file: file.write_text(html, encoding="utf-8"))
+    write_whole(page, lambda file: file.write_text(html, encoding="utf-8"))
     pdf = as_pdf(chapters, reasons)
-    write_atomically(print_, lambda file: file.write_bytes(pdf))
+    write_whole(print_, lambda file: file.write_bytes(pdf))
     return page, print_
 
 
@@ -240,13 +240,13 @@ def write_gallery(out: Path, folder: Path) -> tuple[Path, Path]:
     for chapter in chapters:
         with Image.open(chapter.folder / "figure.png") as figure:
             small = figure.convert("RGB").quantize(COLOURS)
-        write_atomically(folder / "figures" / f"{chapter.name}.png", small.save)
+        write_whole(folder / "figures" / f"{chapter.name}.png", small.save)
     return _page("gallery.md", folder, chapters), _page("findings.md", folder, chapters)
 
 
 def _page(name: str, folder: Path, chapters: Sequence[Chapter]) -> Path:
     text = _filled(f"{name}.jinja", autoescape=False, chapters=chapters)
-    write_atomically(folder / name, lambda file: file.write_text(text, encoding="utf-8"))
+    write_whole(folder / name, lambda file: file.write_text(text, encoding="utf-8"))
     return folder / name
 
 

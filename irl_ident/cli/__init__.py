@@ -10,6 +10,7 @@ from irl_ident.cli.assessing import assess
 from irl_ident.cli.certifying import certify
 from irl_ident.cli.checking import check
 from irl_ident.cli.choosing import next_environment
+from irl_ident.cli.pipes import quiet_when_cut
 
 __all__ = ["app", "main"]
 
@@ -28,4 +29,5 @@ app.command()(check)
 
 def main() -> None:
     """Entry point."""
-    cast(Any, app)()
+    with quiet_when_cut():
+        cast(Any, app)()
