@@ -25,7 +25,6 @@ from typing import TYPE_CHECKING, Any
 import numpy as np
 import numpy.typing as npt
 from scipy import sparse
-from scipy.sparse import csgraph
 
 from irl_ident.names import Names, Numbered, checked_names
 from irl_ident.transitions import (
@@ -38,6 +37,7 @@ from irl_ident.transitions import (
     checked_transitions,
     endless,
     read_only,
+    visited,
 )
 
 if TYPE_CHECKING:
@@ -139,27 +139,23 @@ class Environment:
     @cached_property
     def reachable(self) -> Mask:
         """States that an episode can visit, whatever the agent does, (S,)."""
-        rows = self.transitions
-        starts = np.flatnonzero(self.initial)
-        moved = np.repeat(np.arange(rows.shape[0]) // self.n_actions, np.diff(rows.indptr))
-        origins: npt.NDArray[np.int64] = np.append(moved, np.full(starts.size, self.n_states))
-        ends: npt.NDArray[np.int64] = np.append(rows.indices, starts)
-        shape = (self.n_states + 1, self.n_states + 1)
-        moves: sparse.csr_array[np.float64] = sparse.csr_array((np.ones(ends.size), (origins, ends)), shape=shape)
-        visited = np.zeros(self.n_states + 1, dtype=bool)
-        visited[csgraph.breadth_first_order(moves, self.n_states, return_predecessors=False)] = True
-        found = visited[:-1].copy()
+        found = visited(self.transitions, self.initial > 0)
         found.setflags(write=False)
         return found
 
     @cached_property
     def continuation(self) -> sparse.csr_array:
-        """Discounted transitions, sparse (S * A, S); with discount 1 the rows of absorbing states are 0."""
+        """Discounted transitions, sparse (S * A, S); with discount 1 the rows of absorbing states are 0.
+
+        Each row is divided by its sum, which may be anything within ``ROW_SUM_TOLERANCE`` of 1: at discount g an error
+        of that size would move values by 1 / (1 - g) times as much.
+        """
         factors = np.full(self.n_states, self.discount)
         if self.discount == 1:
             factors[self.absorbing] = 0
         rows = self.transitions
-        data = rows.data * np.repeat(np.repeat(factors, self.n_actions), np.diff(rows.indptr))
+        shares = np.repeat(factors, self.n_actions) / rows.sum(axis=1)
+        data = rows.data * np.repeat(shares, np.diff(rows.indptr))
         discounted = sparse.csr_array((data, rows.indices.copy(), rows.indptr.copy()), shape=rows.shape)
         discounted.eliminate_zeros()
         return read_only(discounted)

@@ -17,10 +17,9 @@ from typing import Any
 import numpy as np
 import numpy.typing as npt
 from scipy import sparse
-from scipy.sparse import csgraph
 
 from irl_ident.environment import ROW_SUM_TOLERANCE, Array, Environment, Mask
-from irl_ident.transitions import checked_distribution, checked_floats
+from irl_ident.transitions import checked_distribution, checked_floats, reached
 
 try:
     import gymnasium
@@ -59,15 +58,10 @@ class Table:
         n_states, n_actions = self.shape
         possible = self.probabilities > 0
         moving = possible & ~self.done
-        first = np.flatnonzero(self.initial)
-        origins = np.concatenate([self.rows[moving] // n_actions, np.full(first.size, n_states)])
-        arrivals = np.concatenate([self.arrivals[moving], first])
-        graph = sparse.csr_array((np.ones(origins.size), (origins, arrivals)), shape=2 * (n_states + 1,))
-        gone_through = csgraph.breadth_first_order(graph, n_states, return_predecessors=False)
-        closing = np.zeros(n_states + 1, dtype=bool)
+        gone_through = reached(self.rows[moving] // n_actions, self.arrivals[moving], self.initial > 0)
+        closing = np.zeros(n_states, dtype=bool)
         closing[self.arrivals[possible & self.done]] = True
-        closing[gone_through] = False
-        return closing[:-1]
+        return closing & ~gone_through
 
     @property
     def elsewhere(self) -> Mask:

@@ -1,4 +1,4 @@
-"""Transitions: every accepted form brought to one sparse matrix, and whether episodes must end.
+"""Transitions: every accepted form brought to one sparse matrix, where they lead, and whether episodes must end.
 
 The one form is a matrix of shape (S * A, S) whose row ``s * A + a`` is the distribution of the next state.
 """
@@ -11,6 +11,7 @@ from typing import Any, TypeAlias
 import numpy as np
 import numpy.typing as npt
 from scipy import sparse
+from scipy.sparse import csgraph
 
 Array = npt.NDArray[np.float64]
 Mask = npt.NDArray[np.bool_]
@@ -75,6 +76,35 @@ def checked_floats(argument: str, given: npt.ArrayLike) -> Array:
     if found.dtype.kind not in "biuf":
         raise ValueError(f"{argument}: should hold real numbers, holds {found.dtype}")
     return found.astype(np.float64, copy=False)
+
+
+def reached(origins: npt.NDArray[Any], ends: npt.NDArray[Any], starts: Mask) -> Mask:
+    """States marked in ``starts`` (S,), and those that moves from ``origins`` to ``ends`` (n,) lead to, (S,)."""
+    count, first = starts.size, np.flatnonzero(starts)
+    places = np.append(origins, np.full(first.size, count)), np.append(ends, first)
+    graph = sparse.csr_array((np.ones(places[0].size), places), shape=(count + 1, count + 1))
+    found = np.zeros(count + 1, dtype=bool)
+    found[csgraph.breadth_first_order(graph, count, return_predecessors=False)] = True
+    return found[:-1]
+
+
+def visited(rows: sparse.csr_array, starts: Mask, actions: Mask | None = None) -> Mask:
+    """States marked in ``starts`` (S,), and those that transitions lead to from there, (S,).
+
+    Parameters
+    ----------
+    rows : sparse (S * A, S)
+        Without stored zeros.
+    starts : bool (S,)
+    actions : bool (S, A), optional
+        Those that may be taken; all when not given.
+    """
+    count = np.diff(rows.indptr)
+    origins, ends = np.repeat(np.arange(count.size) // (count.size // starts.size), count), rows.indices
+    if actions is not None:
+        taken = np.repeat(actions.ravel(), count)
+        origins, ends = origins[taken], ends[taken]
+    return reached(origins, ends, starts)
 
 
 def endless(rows: sparse.csr_array, absorbing: Mask) -> Mask:

@@ -88,10 +88,8 @@ class Certificate:
         """Write the file that the checker reads: JSON, compressed where the name ends in ``.gz``."""
         target = Path(path)
         text = json.dumps(self.document, allow_nan=False).encode()
-        part = target.with_name(target.name + ".part")
-        part.write_bytes(gzip.compress(text, mtime=0) if target.suffix == ".gz" else text)
-        part.replace(target)
-        return target
+        packed = gzip.compress(text, mtime=0) if target.suffix == ".gz" else text
+        return write_whole(target, lambda file: file.write_bytes(packed))
 
     def __str__(self) -> str:
         where = "" if self.env is None else f" in {self.env}"

@@ -13,11 +13,11 @@ from irl_ident.certificates.plans import Question, narrowed, planned
 from irl_ident.certificates.premise import Tolerances
 from irl_ident.certificates.properties import Linear
 from irl_ident.certificates.region import Region
-from irl_ident.certificates.restricted import visited
 from irl_ident.certificates.searching import Node, costliest, opened
 from irl_ident.certificates.witness import members
 from irl_ident.environment import Array, Environment, Mask
 from irl_ident.identified.base import IdentifiedSet
+from irl_ident.transitions import visited
 
 REGIONS = 300
 """The set is cut into at most so many parts, when nothing else is asked for."""
@@ -138,4 +138,4 @@ def _planned(question: Question, thetas: Array) -> Array:
 def _optimal_where_visited(env: Environment, q: Array, ties: float) -> Mask:
     """Optimal actions (S, A) in states that optimal actions visit from the start."""
     best = q >= q.max(axis=1, keepdims=True) - ties
-    return np.asarray(best & visited(env, best, env.initial > 0)[:, None])
+    return np.asarray(best & visited(env.transitions, env.initial > 0, best)[:, None])

@@ -162,7 +162,8 @@ class NetworkCertificate:
 
     def save(self, path: str | Path) -> None:
         """Write the certificate as JSON, in the format of :mod:`irl_ident.certificates.network_checking`."""
-        Path(path).write_text(json.dumps(self.document(), allow_nan=False), encoding="utf-8")
+        text = json.dumps(self.document(), allow_nan=False).encode()
+        write_whole(path, lambda file: file.write_bytes(text))
 
     @classmethod
     def load(cls, path: str | Path) -> NetworkCertificate:

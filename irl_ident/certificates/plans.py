@@ -24,9 +24,9 @@ from irl_ident import planning
 from irl_ident.certificates.premise import Claim, Premise
 from irl_ident.certificates.properties import OptimalAction, Property, RegretAtMost, atoms, index
 from irl_ident.certificates.region import Region
-from irl_ident.certificates.restricted import visited
 from irl_ident.environment import Array, Environment, Mask
 from irl_ident.identified.advantages import normaliser, rows_over, value_map
+from irl_ident.transitions import visited
 
 PAD = 1e-15
 """Rounding of one operation, for every quantity that a proof compares."""
@@ -71,7 +71,7 @@ class Question:
     @cached_property
     def states(self) -> Mask:
         """States that can be reached from there, whatever the agent does, (S,)."""
-        return visited(self.known, np.ones((self.known.n_states, self.known.n_actions), dtype=bool), self.starts)
+        return visited(self.known.transitions, self.starts)
 
     @cached_property
     def features(self) -> Array:

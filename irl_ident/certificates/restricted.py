@@ -15,10 +15,10 @@ from typing import Any
 
 import numpy as np
 from scipy import sparse
-from scipy.sparse import csgraph
 from scipy.sparse.linalg import splu
 
 from irl_ident.environment import Array, Environment, Mask
+from irl_ident.transitions import reached
 
 DENSE_ENTRIES = 400_000
 """Transitions with no more entries than this are handled densely."""
@@ -34,31 +34,12 @@ LONGER = 1e-6
 """How far chances are moved, for each step to come, and the share by which these steps are prolonged."""
 
 
-def visited(env: Environment, may: Mask, starts: Mask) -> Mask:
-    """States that can be visited from the marked ones by actions (S, A) that may be taken, (S,)."""
-    return _reached(_moves(env, may), starts)
-
-
 def leading_to(env: Environment, may: Mask, targets: Mask) -> Mask:
-    """States from which some choice of actions that may be taken can come to the targets, (S,)."""
-    return _reached(sparse.csr_array(_moves(env, may & ~targets[:, None]).T), targets)
-
-
-def _moves(env: Environment, may: Mask) -> sparse.csr_array:
-    """Moves between states by actions that may be taken, sparse (S, S)."""
-    allowed = sparse.csr_array(sparse.diags_array(may.ravel().astype(float)) @ env.transitions)
-    allowed.eliminate_zeros()
-    per_state = sparse.kron(sparse.eye_array(env.n_states), np.ones((1, env.n_actions)))
-    return sparse.csr_array(per_state @ allowed)
-
-
-def _reached(moves: sparse.csr_array, starts: Mask) -> Mask:
-    """Marked states and those that moves lead to from there, (S,)."""
-    begin = sparse.csr_array(starts[None, :].astype(float))
-    graph: Any = sparse.block_array([[sparse.csr_array((1, 1)), begin], [None, moves]], format="csr")
-    found = np.zeros(starts.size + 1, dtype=bool)
-    found[csgraph.breadth_first_order(graph, 0, return_predecessors=False)] = True
-    return found[1:]
+    """States from which some choice of actions (S, A) that may be taken can come to the targets, (S,)."""
+    moves = env.transitions.tocoo()
+    origins = moves.row // env.n_actions
+    taken = may.ravel()[moves.row] & ~targets[origins]
+    return reached(moves.col[taken], origins[taken], targets)
 
 
 def upper_chances(env: Environment, may: Mask, targets: Mask) -> Array | None:

@@ -20,9 +20,9 @@ from irl_ident.certificates.plans import Plan, Question, narrowed, planned
 from irl_ident.certificates.premise import Claim
 from irl_ident.certificates.properties import Linear, RegretAtMost
 from irl_ident.certificates.region import Region
-from irl_ident.certificates.restricted import visited
 from irl_ident.certificates.witness import members, nontrivial, violation
 from irl_ident.environment import Array, Environment
+from irl_ident.transitions import visited
 
 FURTHER = 20
 """So many regions are looked at for another witness where everything is the same to the first."""
@@ -233,7 +233,7 @@ def nearest_tie(question: Question, node: Node) -> tuple[Array, float] | None:
     plan, tolerances = node.plan, question.premise.tolerances
     assert plan is not None
     margin = max(10 * tolerances.ties, tolerances.strictness / 100)
-    reached = visited(question.known, plan.may, question.starts)
+    reached = visited(question.known.transitions, question.starts, plan.may)
     inside = plan.advantages @ node.points[0] < -2 * margin
     open_ = plan.may & reached[:, None] & inside
     if not open_.any():

@@ -10,7 +10,6 @@ from typing import Any
 import numpy as np
 import numpy.typing as npt
 from scipy import sparse
-from scipy.sparse import csgraph
 
 from irl_ident.environment import Array, Environment, Mask
 from irl_ident.evidence import Counts, Evidence, Policy, Trajectories, checked, empirical_policy
@@ -19,6 +18,7 @@ from irl_ident.planning.bounds import lengths
 from irl_ident.planning.checks import finite
 from irl_ident.planning.systems import chain_of
 from irl_ident.rewards import RewardFamily
+from irl_ident.transitions import reached
 
 INFLUENCE = 1e-12
 """Where a feature changes log-policies by less than this share of what it could add up to, that is rounding."""
@@ -102,15 +102,9 @@ def visited(env: Environment, policy: Array) -> Array:
 
 def came_to(env: Environment, policy: Array) -> Mask:
     """States (S,) that a policy comes to from ``env.initial``."""
-    chain, starts = chain_of(env, policy).tocoo(), np.flatnonzero(env.initial)
+    chain = chain_of(env, policy).tocoo()
     moved = chain.data > 0
-    origins: npt.NDArray[np.int64] = np.append(chain.row[moved], np.full(starts.size, env.n_states))
-    ends: npt.NDArray[np.int64] = np.append(chain.col[moved], starts)
-    shape = (env.n_states + 1, env.n_states + 1)
-    moves: sparse.csr_array[np.float64] = sparse.csr_array((np.ones(ends.size), (origins, ends)), shape=shape)
-    found = np.zeros(env.n_states + 1, dtype=bool)
-    found[csgraph.breadth_first_order(moves, env.n_states, return_predecessors=False)] = True
-    return found[:-1]
+    return reached(chain.row[moved], chain.col[moved], env.initial > 0)
 
 
 def _one_each(utility: npt.ArrayLike | Sequence[npt.ArrayLike], envs: Sequence[Environment]) -> list[Array]:

@@ -16,10 +16,10 @@ import numpy as np
 from scipy import linalg, sparse
 
 from irl_ident.environment import Array
-from irl_ident.identified.constraints import within_reach
 from irl_ident.identified.observed import System
 from irl_ident.identified.report import Ambiguity, Kind
 from irl_ident.rewards import RewardFamily
+from irl_ident.transitions import visited
 
 INSIDE = 1e-8
 """A unit vector within this distance of a subspace lies in it."""
@@ -100,8 +100,7 @@ def _unvisited(family: RewardFamily, systems: Sequence[System]) -> _Candidates:
     """Parameters that are read only in states that were not observed, and not as the end of what was."""
     read = np.zeros(family.dim, dtype=bool)
     for system in systems:
-        reached = np.zeros(system.env.n_states, dtype=bool)
-        reached[within_reach(system, system.shown)] = True
+        reached = visited(system.env.transitions, system.observed, system.shown)
         rows = np.repeat(system.observed | (reached & system.known), system.env.n_actions)
         read[system.features[rows].indices] = True
     columns = np.flatnonzero(~read)

@@ -21,8 +21,7 @@ from dataclasses import dataclass
 from functools import cached_property
 
 import numpy as np
-from scipy import linalg, sparse
-from scipy.sparse import csgraph
+from scipy import linalg
 
 from irl_ident import planning
 from irl_ident.environment import Array, Environment, Mask
@@ -30,6 +29,7 @@ from irl_ident.identified.observed import with_twins
 from irl_ident.identified.shaping_rank import AffineSet, affine_set
 from irl_ident.planning.soft_batch import soft_batch
 from irl_ident.rewards import RewardFamily
+from irl_ident.transitions import visited
 
 PULLS = (3.0, 0.3, 0.03)
 """Precisions, in units of the temperature, of the pulls towards 0 from which points to sum over are looked for."""
@@ -162,7 +162,7 @@ class Choices:
         """Directions along which the policy stays as it is in all states that can matter for these choices."""
         equations = []
         for env, counts in self.data:
-            rows = np.repeat(_onwards(env, np.asarray(counts.any(axis=1))), env.n_actions)
+            rows = np.repeat(visited(env.continuation, np.asarray(counts.any(axis=1))), env.n_actions)
             equations.append((env.shaping, self.family.matrix(env), np.zeros(rows.size), rows))
         return affine_set(equations, self.family.dim)
 
@@ -174,18 +174,6 @@ def added_up(pairs: Sequence[tuple[Environment, Array]]) -> tuple[tuple[Environm
         before = totals[env.digest][1] if env.digest in totals else np.zeros(counts.shape)
         totals[env.digest] = env, before + counts
     return tuple(totals.values())
-
-
-def _onwards(env: Environment, start: Mask) -> Mask:
-    """States that can be reached from the marked ones, and these, (S,)."""
-    moves = env.continuation.tocoo()
-    marked = np.flatnonzero(start)
-    origins = np.concatenate([moves.row // env.n_actions, np.full(marked.size, env.n_states)])
-    ends = np.concatenate([moves.col, marked])
-    graph = sparse.csr_array((np.ones(ends.size), (origins, ends)), shape=(env.n_states + 1,) * 2)
-    reached = np.zeros(env.n_states + 1, dtype=bool)
-    reached[csgraph.breadth_first_order(graph, env.n_states, return_predecessors=False)] = True
-    return np.asarray(reached[:-1])
 
 
 def _affine_values(env: Environment, family: RewardFamily) -> Mask:

@@ -18,16 +18,15 @@ from __future__ import annotations
 
 from collections.abc import Iterable, Sequence
 from dataclasses import dataclass
-from typing import Any
 
 import numpy as np
 import numpy.typing as npt
 from scipy import sparse
-from scipy.sparse.csgraph import breadth_first_order
 from scipy.sparse.linalg import splu
 
 from irl_ident.environment import Array, Mask
 from irl_ident.identified.observed import System
+from irl_ident.transitions import visited
 
 Indices = npt.NDArray[np.int64]
 
@@ -80,8 +79,7 @@ def lifted(systems: Sequence[System], dim: int) -> Constraints:
 
 def reduced(systems: Sequence[System], dim: int) -> Constraints:
     """The dense form: unknowns ``(theta, values of unobserved states within reach)``."""
-    reached = [within_reach(system, np.ones_like(system.shown)) for system in systems]
-    hidden = [states[~system.known[states]] for states, system in zip(reached, systems, strict=True)]
+    hidden = [np.flatnonzero(visited(s.env.transitions, s.observed) & ~s.known).astype(np.int64) for s in systems]
     total = dim + sum(states.size for states in hidden)
     blocks, start = [], dim
     for system, states in zip(systems, hidden, strict=True):
@@ -114,17 +112,6 @@ def _values(system: System, hidden: Indices, columns: Indices, dim: int, total: 
         known -= rows @ values
         values[seen] = splu(sparse.csc_array(rows[:, seen])).solve(known)
     return values
-
-
-def within_reach(system: System, actions: Mask) -> Indices:
-    """States that are observed or that the marked actions (S, A) can lead to from an observed one."""
-    env = system.env
-    marked = sparse.csr_array(sparse.diags_array(actions.ravel().astype(float)) @ env.transitions)
-    moves = sparse.kron(sparse.eye_array(env.n_states), np.ones((1, env.n_actions))) @ marked
-    start = sparse.csr_array(system.observed[None, :].astype(float))
-    graph: Any = sparse.block_array([[sparse.csr_array((1, 1)), start], [None, moves]], format="csr")
-    reached = np.asarray(breadth_first_order(graph, 0, return_predecessors=False), dtype=np.int64)
-    return np.sort(reached[reached > 0]) - 1
 
 
 def _collected(systems: Sequence[System], blocks: Iterable[sparse.csr_array], dim: int) -> Constraints:

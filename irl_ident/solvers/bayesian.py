@@ -23,8 +23,7 @@ from typing import Any, Literal, get_args
 
 import numpy as np
 import numpy.typing as npt
-from scipy import linalg, sparse
-from scipy.sparse import csgraph
+from scipy import linalg
 
 from irl_ident import agents
 from irl_ident.environment import Array, Environment
@@ -37,6 +36,7 @@ from irl_ident.solvers.base import Convergence, Estimate, Solver
 from irl_ident.solvers.choices import BoltzmannChoices, Choices, NoisyChoices, SoftChoices
 from irl_ident.solvers.density import Density, Length, cells, paths
 from irl_ident.solvers.priors import Gaussian, Laplace, Prior, Uniform
+from irl_ident.transitions import visited
 
 __all__ = ["BayesianIRL", "Gaussian", "Laplace", "Posterior", "Prior", "Uniform"]
 
@@ -269,21 +269,9 @@ def invariant_directions(seen: list[tuple[Environment, Array]], family: RewardFa
     systems = []
     for env, counts in seen:
         if counts.any():
-            rows = np.repeat(_led_to(env, counts.sum(axis=1) > 0), env.n_actions)
+            rows = np.repeat(visited(env.continuation, counts.sum(axis=1) > 0), env.n_actions)
             systems.append((env.shaping, family.matrix(env), np.zeros(rows.size), rows))
     return affine_set(systems, family.dim).null_basis
-
-
-def _led_to(env: Environment, first: npt.NDArray[np.bool_]) -> npt.NDArray[np.bool_]:
-    """States that some policy can come to from ``first`` (S,), these included."""
-    entries = env.continuation.tocoo()
-    here = entries.row // env.n_actions
-    source = np.flatnonzero(first)
-    rows = np.concatenate([here, np.full(source.size, env.n_states)])
-    columns = np.concatenate([entries.col, source])
-    graph = sparse.csr_array((np.ones(rows.size), (rows, columns)), shape=(env.n_states + 1,) * 2)
-    order = csgraph.breadth_first_order(graph, env.n_states, return_predecessors=False)
-    return np.isin(np.arange(env.n_states), order)
 
 
 def _diagnosed(statistics: Any, draws: Array) -> tuple[Array, Array]:
