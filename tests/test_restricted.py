@@ -13,6 +13,7 @@ from scipy.optimize import linprog
 
 from irl_ident import Environment, rewards
 from irl_ident.certificates import restricted
+from irl_ident.transitions import visited
 
 NEAR = 1e-9
 
@@ -79,7 +80,7 @@ def test_returns(seed):
     env, reward = world.env, random.integers(-3, 4, world.shape) / 2
     starts = np.zeros(world.shape[0], dtype=bool)
     starts[random.integers(world.shape[0])] = True
-    states = restricted.visited(env, may, starts)
+    states = visited(env.transitions, starts, may)
     paid = [[[exact(x)] for x in row] for row in reward]
     every = [[v[0] for v in world.values(policy, paid)] for policy in allowed(world, may)]
     for largest in (True, False):
@@ -100,7 +101,7 @@ def test_returns(seed):
 def test_states_that_can_be_visited(seed):
     world, may, targets, _ = drawn(seed)
     reach = [set(walk(world, may, {s})) for s in world.numbers]
-    found = restricted.visited(world.env, may, targets)
+    found = visited(world.env.transitions, targets, may)
     assert set(np.flatnonzero(found)) == set().union(*(reach[s] for s in np.flatnonzero(targets)))
     # the targets themselves count as reached; ways may lead through no other target
     blocked = may & ~targets[:, None]
