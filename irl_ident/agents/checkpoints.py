@@ -6,6 +6,7 @@ training), and ``metadata``: JSON with ``format`` (1), ``encoding``, ``units`` a
 
 from __future__ import annotations
 
+import io
 import json
 from dataclasses import asdict
 from pathlib import Path
@@ -15,6 +16,7 @@ import numpy as np
 
 from irl_ident import untrusted
 from irl_ident.agents.recurrent import Encoding, RecurrentLearner, Weights, shapes
+from irl_ident.writing import write_whole
 
 FORMAT = 1
 
@@ -37,6 +39,8 @@ def save_learner(learner: RecurrentLearner, path: str | Path) -> None:
     ------
     ValueError
         For another ending.
+    OSError
+        When it cannot be written; names the file, which is then as it was.
     """
     if Path(path).suffix != ".npz":
         raise ValueError(f"path: was {str(path)!r}, should end in .npz")
@@ -47,12 +51,14 @@ def save_learner(learner: RecurrentLearner, path: str | Path) -> None:
         "training": dict(learner.training),
     }
     arrays = {name: getattr(learner.weights, name) for name in shapes(learner.encoding, learner.weights.units)}
+    packed = io.BytesIO()
     np.savez_compressed(
-        path,
+        packed,
         metadata=np.array(json.dumps(metadata, sort_keys=True)),
         curve=learner.curve.astype(np.float32),
         **arrays,
     )
+    write_whole(path, lambda file: file.write_bytes(packed.getvalue()))
 
 
 def load_learner(path: str | Path) -> RecurrentLearner:

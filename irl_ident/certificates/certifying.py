@@ -22,6 +22,7 @@ from irl_ident.certificates.witness import is_member, nontrivial, record
 from irl_ident.environment import Array, Environment
 from irl_ident.identified.base import ContradictoryEvidence, IdentifiedSet
 from irl_ident.identified.optimal import OptimalSet
+from irl_ident.writing import write_whole
 
 Status = Literal["proved", "refuted", "unknown"]
 

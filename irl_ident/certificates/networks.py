@@ -29,6 +29,7 @@ from irl_ident.certificates.network_search import Found, Question, decide
 from irl_ident.certificates.network_torch import from_stable_baselines, from_torch
 from irl_ident.certificates.network_wholes import Rejected
 from irl_ident.evidence.observations import Policy
+from irl_ident.writing import write_whole
 
 if TYPE_CHECKING:
     import pandas as pd

@@ -26,7 +26,9 @@ import hashlib
 import json
 import os
 from collections.abc import Mapping
+from contextlib import suppress
 from datetime import UTC, datetime
+from io import FileIO
 from pathlib import Path
 from typing import Any
 
@@ -37,6 +39,7 @@ import irl_ident
 from irl_ident import untrusted
 from irl_ident.environment import Environment
 from irl_ident.evidence import Contents, Counts, Policy, Trajectories, containers, layout
+from irl_ident.writing import naming
 
 FORMAT = "irl_ident journal"
 VERSION = 1
@@ -98,19 +101,28 @@ class Journal:
             self.records = []
             if content:
                 self._repair(0)
+            self._begin(setting)
+
+    def _begin(self, setting: Mapping[str, Any]) -> None:
+        new = not self.path.exists()
+        try:
             self.append({"kind": "campaign", "format": FORMAT, "version": VERSION, **setting})
-            _sync_directory(self.path.parent)
+        except OSError:
+            if new:
+                with suppress(OSError):
+                    self.path.unlink(missing_ok=True)
+            raise
+        _sync_directory(self.path.parent)
 
     def append(self, record: Record) -> None:
         """Put one record on the disk, or raise ``OSError`` and leave the file as it was."""
         stamp = {"made_by": f"irl_ident {irl_ident.__version__}", "time": datetime.now(UTC).isoformat()}
         line = (json.dumps({**record, **stamp}, allow_nan=False) + "\n").encode()
-        with self.path.open("ab") as file:
+        with naming(self.path), self.path.open("ab", buffering=0) as file:
             self._check_untouched(file.fileno())
             self._interrupted = line
             try:
-                file.write(line)
-                file.flush()
+                _write_all(file, line)
                 os.fsync(file.fileno())
             except OSError:
                 os.ftruncate(file.fileno(), self._size)
@@ -131,13 +143,12 @@ class Journal:
 
     def _repair(self, size: int) -> None:
         """Cut the file after its last whole record, and end that with a line break."""
-        with self.path.open("r+b") as file:
+        with naming(self.path), self.path.open("r+b", buffering=0) as file:
             file.truncate(size)
             file.seek(max(size - 1, 0))
             if size and file.read(1) != b"\n":
-                file.write(b"\n")
+                _write_all(file, b"\n")
                 self._size += 1
-            file.flush()
             os.fsync(file.fileno())
 
 
@@ -288,6 +299,13 @@ def _checked_record(path: Path, number: int, line: bytes) -> Record:
         if not isinstance(record.get(key), kind) or isinstance(record[key], bool):
             raise ValueError(f"{path}, line {number}: {key} is missing or of the wrong type")
     return record
+
+
+def _write_all(file: FileIO, content: bytes) -> None:
+    """Without a buffer, which would try again to write what did not fit when the file is closed."""
+    left = memoryview(content)
+    while left:
+        left = left[file.write(left) :]
 
 
 def _sync_directory(folder: Path) -> None:

@@ -63,7 +63,6 @@ shortest form that reads back the same.
 
 from __future__ import annotations
 
-import os
 from collections.abc import Iterable
 from pathlib import Path
 
@@ -73,6 +72,7 @@ from irl_ident.evidence import containers, layout
 from irl_ident.evidence.layout import Contents
 from irl_ident.evidence.reading import Evidence, Pairs, checked
 from irl_ident.rewards import RewardFamily
+from irl_ident.writing import write_whole
 
 
 def save(path: str | Path, evidence: Evidence, *, family: RewardFamily | None = None) -> None:
@@ -132,15 +132,7 @@ def write(path: str | Path, contents: Contents) -> None:
     """
     target = Path(path)
     packed = containers.pack(layout.tree_of(contents), target)
-    partial = target.with_name(f".{target.name}.{os.getpid()}.{os.urandom(4).hex()}.partial")
-    try:
-        with partial.open("xb") as file:
-            file.write(packed)
-            file.flush()
-            os.fsync(file.fileno())
-        partial.replace(target)
-    finally:
-        partial.unlink(missing_ok=True)
+    write_whole(target, lambda file: file.write_bytes(packed))
 
 
 def read(path: str | Path) -> Contents:

@@ -2,9 +2,9 @@
 
 from __future__ import annotations
 
-import os
 from collections.abc import Iterable
 from contextlib import AbstractContextManager
+from functools import partial
 from pathlib import Path
 from typing import Any
 
@@ -15,6 +15,8 @@ from cycler import cycler
 from matplotlib.axes import Axes
 from matplotlib.backends.backend_agg import FigureCanvasAgg
 from matplotlib.figure import Figure
+
+from irl_ident.writing import naming, write_whole
 
 SINGLE = 3.4
 """Width of one column of a paper, in inches."""
@@ -136,14 +138,10 @@ def save(figure: Figure, directory: str | Path, name: str = "figure") -> tuple[P
         The PDF and the PNG.  Each appears whole or not at all; equal figures give equal bytes.
     """
     folder = Path(directory)
-    folder.mkdir(parents=True, exist_ok=True)
+    with naming(folder):
+        folder.mkdir(parents=True, exist_ok=True)
     targets = folder / f"{name}.pdf", folder / f"{name}.png"
     silent: tuple[dict[str, Any], ...] = ({"CreationDate": None}, {"Software": None})
     for target, metadata in zip(targets, silent, strict=True):
-        partial = target.with_name(f".{name}.{os.getpid()}.partial{target.suffix}")
-        try:
-            figure.savefig(partial, metadata=metadata, dpi=DOTS_PER_INCH)
-            partial.replace(target)
-        finally:
-            partial.unlink(missing_ok=True)
+        write_whole(target, partial(figure.savefig, metadata=metadata, dpi=DOTS_PER_INCH))
     return targets
