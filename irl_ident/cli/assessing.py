@@ -2,8 +2,10 @@
 
 from __future__ import annotations
 
+import os
 import sys
-from dataclasses import dataclass
+import warnings
+from collections.abc import Sequence
 from pathlib import Path
 from typing import Annotated
 
@@ -13,29 +15,37 @@ from rich.console import Console
 from rich.progress import track
 from rich.table import Table
 
-import irl_ident as ii
 from irl_ident.cli.options import JsonOption, Seen, on_evidence
-from irl_ident.cli.printing import MOST_ROWS, console, finite, one_clear_line, print_json
-from irl_ident.cli.reading import identified_from, parameter_names
-from irl_ident.environment import Array
+from irl_ident.cli.printing import MOST_ROWS, console, finite, one_clear_line, print_json, typed
+from irl_ident.cli.reading import identified_from
 from irl_ident.identified import IdentifiedSet
-
-MOST_RANGES = 40
-"""Intervals of canonical rewards take a linear program for each pair of parameters: up to so many."""
+from irl_ident.report.ranges import Answers, Ranges, parameter_names, ranges_of
+from irl_ident.report.sources import source
 
 
 @on_evidence
 def assess(
     seen: Seen,
-    as_json: JsonOption = False,
+    context: typer.Context,
+    html: Annotated[
+        Path | None, typer.Option(help="File for a report to send to a colleague: one page of HTML, pictures in it.")
+    ] = None,
     out: Annotated[Path, typer.Option(help="Folder for assessment.pdf and assessment.png.")] = Path(),
+    as_json: JsonOption = False,
 ) -> None:
     """Say what is known and what is open, and draw it."""
     with one_clear_line():
+        if html is not None and any(html.resolve() == file.resolve() for file in seen.files):
+            raise ValueError(f"--html: {html} is a file of the evidence, choose another")
         ident = identified_from(seen)
         report = ident.report()
-        ranges = None if ident.conflict is not None else ranges_of(ident)
-        drawing = None if ranges is None else drawn(ident, ranges, out)
+        ranges = None if ident.conflict is not None else ranges_of(ident, watched)
+        drawing = page = None
+        try:
+            drawing = None if ranges is None else drawn(ident, ranges, out)
+            page = None if html is None else written(ident, ranges, html, seen.files, typed(context))
+        except ImportError as error:
+            print(f"irl-ident: no {'picture' if html is None else 'report'}: {error}", file=sys.stderr)
         if as_json:
             print_json(
                 {
@@ -45,6 +55,7 @@ def assess(
                     "ranges": None if ranges is None else [[finite(end) for end in row] for row in ranges.intervals],
                     "farthest_pair": None if ranges is None else [member.tolist() for member in ranges.pair],
                     "figure": drawing,
+                    "html": page,
                 }
             )
             return
@@ -53,63 +64,39 @@ def assess(
             console().print(ranges_table(ranges))
         if drawing is not None:
             print(f"Drawn in {drawing}")
+        if page is not None:
+            print(f"Report in {page}")
 
 
-@dataclass(frozen=True, eq=False)
-class Ranges:
-    """What each parameter may be, and two members that are far apart, in one unit.
-
-    Attributes
-    ----------
-    unit : str
-    names : tuple of str
-    intervals : array (d, 2)
-    pair : tuple of array (d,)
-    """
-
-    unit: str
-    names: tuple[str, ...]
-    intervals: Array
-    pair: tuple[Array, Array]
+def watched(answers: Answers, total: int) -> Answers:
+    """A progress bar on the error stream, if that is a terminal."""
+    return track(answers, total=total, console=Console(stderr=True), transient=True, disable=not sys.stderr.isatty())
 
 
-def ranges_of(ident: IdentifiedSet) -> Ranges:
-    """Intervals in the unit that says most.
+def written(ident: IdentifiedSet, ranges: Ranges | None, html: Path, files: Sequence[Path], command: str) -> str:
+    """Write the page, whole or not at all; its path."""
+    from irl_ident.report.html import page
 
-    Canonical rewards for an optimal agent and a family whose parameters are rewards, up to ``MOST_RANGES`` of them;
-    else, for an optimal agent, parameters in the gauge ``|theta|_inf <= 1``, less their mean where constants are free;
-    for a soft-optimal agent, parameters less their mean where constants are free.
-    """
-    family, names = ident.family, parameter_names(ident)
-    pair = ident.farthest_pair()
-    rewards = not isinstance(family, ii.rewards.LinearRewards)
-    if ident.rationality == "optimal" and rewards and family.dim <= MOST_RANGES:
-        return Ranges("canonical reward", names, ident.canonical_ranges(), (canonical(pair[0]), canonical(pair[1])))
-    free = any(a.kind == "constant" for a in ident.ambiguities)
-    directions = np.eye(family.dim) - (1 / family.dim if free else 0)
-    steps = track(directions, console=Console(stderr=True), transient=True, disable=not sys.stderr.isatty())
-    ends = np.array([[-ident.support(-direction)[0], ident.support(direction)[0]] for direction in steps])
-    unit = ("parameter less the mean" if free else "parameter") + (
-        ", largest at most 1" if ident.rationality == "optimal" else ""
-    )
-    return Ranges(unit, names, ends, (directions @ pair[0], directions @ pair[1]))
-
-
-def canonical(theta: Array) -> Array:
-    """Least reward 0, greatest 1; constants become 0."""
-    return np.asarray((theta - theta.min()) / (np.ptp(theta) or 1.0))
-
-
-def drawn(ident: IdentifiedSet, ranges: Ranges, out: Path) -> str | None:
-    """Draw the intervals and the pair; the path of the picture, or None without matplotlib."""
+    sources = [source(file) for file in files]
+    title = ", ".join(file.name for file in files)
+    text = page(ident, title=title, ranges=ranges, command=command, sources=sources)
+    partial = html.with_name(f".{html.name}.{os.getpid()}.partial")
     try:
-        from irl_ident import figures
-    except ImportError as error:
-        print(f"irl-ident: no picture: {error}", file=sys.stderr)
-        return None
+        partial.write_text(text, encoding="utf-8")
+        partial.replace(html)
+    finally:
+        partial.unlink(missing_ok=True)
+    return str(html)
+
+
+def drawn(ident: IdentifiedSet, ranges: Ranges, out: Path) -> str:
+    """Draw the intervals and the pair; the path of the picture."""
+    from irl_ident import figures
+
     count = len(ident.environments)
     title = f"{ident.rationality} agent, {count} environment{'s' * (count != 1)}"
-    with figures.style():
+    with figures.style(), warnings.catch_warnings():
+        warnings.filterwarnings("ignore", message="(?s).*missing from font")
         figure = figures.intervals(ranges.names, ranges.intervals, ranges.pair, label=ranges.unit, title=title)
         _, picture = figures.save(figure, out, "assessment")
     return str(picture)
@@ -120,12 +107,11 @@ def ranges_table(ranges: Ranges) -> Table:
     table = Table(title=f"What each parameter may be ({ranges.unit})")
     for heading in ("parameter", "from", "to", "width", "one objective", "another"):
         table.add_column(heading, justify="left" if heading == "parameter" else "right")
-    widths = ranges.intervals[:, 1] - ranges.intervals[:, 0]
-    for j in np.argsort(-widths, kind="stable")[:MOST_ROWS]:
-        cells = (*ranges.intervals[j], widths[j], ranges.pair[0][j], ranges.pair[1][j])
+    for j in ranges.widest[:MOST_ROWS]:
+        cells = (*ranges.intervals[j], ranges.widths[j], ranges.pair[0][j], ranges.pair[1][j])
         table.add_row(
             ranges.names[j], *(f"{round(value, 3) + 0.0:.3f}" if np.isfinite(value) else "open" for value in cells)
         )
-    if len(widths) > MOST_ROWS:
-        table.caption = f"the {MOST_ROWS} widest of {len(widths)}"
+    if len(ranges.names) > MOST_ROWS:
+        table.caption = f"the {MOST_ROWS} widest of {len(ranges.names)}"
     return table

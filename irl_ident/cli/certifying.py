@@ -18,9 +18,10 @@ from irl_ident.certificates.properties import Linear, Property, atoms
 from irl_ident.cli.asking import Asked
 from irl_ident.cli.options import JsonOption, Seen, on_evidence
 from irl_ident.cli.printing import one_clear_line, print_json, progress
-from irl_ident.cli.reading import identified_from, parameter_names, read_environments
+from irl_ident.cli.reading import identified_from, read_environments
 from irl_ident.cli.showing import certificate_fields, print_certificate, print_twins, twins_fields
 from irl_ident.environment import Environment
+from irl_ident.report.ranges import parameter_names
 
 CHECKER = "python -m irl_ident.certificates.checking"
 

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import json
+import shlex
 import sys
 from collections.abc import Callable, Iterator
 from contextlib import contextmanager
@@ -22,6 +23,8 @@ def one_clear_line() -> Iterator[None]:
     """Turn what is wrong with the input into one line and exit code 2."""
     try:
         yield
+    except BrokenPipeError:
+        raise
     except (ValueError, OSError) as error:
         print(f"irl-ident: {' '.join(str(error).split())}", file=sys.stderr)
         raise typer.Exit(2) from error
@@ -41,6 +44,19 @@ def progress(what: str) -> Iterator[Callable[[int, int], None]]:
 @contextmanager
 def _nothing() -> Iterator[None]:
     yield
+
+
+def typed(context: typer.Context) -> str:
+    """The command that runs, as one would type it."""
+    words = ["irl-ident", str(context.info_name)]
+    for parameter in context.command.params:
+        value = context.params.get(str(parameter.name))
+        if value is None or value == parameter.default:
+            continue
+        option = [] if parameter.param_type_name == "argument" else [parameter.opts[0]]
+        for each in value if isinstance(value, list | tuple) else [value]:
+            words += option + ([] if value is True else [str(each)])
+    return shlex.join(words)
 
 
 def finite(value: float) -> float | None:

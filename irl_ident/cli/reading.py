@@ -53,12 +53,3 @@ def read_environments(path: Path) -> list[Environment]:
     if not found:
         raise ValueError(f"{path}: environments: are missing")
     return found
-
-
-def parameter_names(ident: IdentifiedSet) -> tuple[str, ...]:
-    """Names with the states' own names, where all environments agree on them."""
-    family = ident.family
-    states = {tuple(env.states) for env in ident.environments}
-    if isinstance(family, StateRewards) and len(states) == 1:
-        return tuple(f"R({state})" for state in states.pop())
-    return family.parameters

@@ -11,11 +11,11 @@ from rich.table import Table
 
 from irl_ident.certificates import Certificate, Twins, checking
 from irl_ident.cli.printing import MOST_ROWS, console
-from irl_ident.cli.reading import parameter_names
 from irl_ident.cli.telling import telling_walk, told
 from irl_ident.cli.walks import Walk, walk_on
 from irl_ident.environment import Array
 from irl_ident.identified import IdentifiedSet
+from irl_ident.report.ranges import parameter_names
 
 
 def print_certificate(certificate: Certificate, where: str | None, most: int) -> None:

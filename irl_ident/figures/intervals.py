@@ -9,6 +9,7 @@ import numpy.typing as npt
 from matplotlib.figure import Figure
 
 from irl_ident.figures.style import PALETTE, SINGLE, panels
+from irl_ident.figures.world_maps import clipped
 
 MOST_ROWS = 40
 """So many parameters are drawn, the widest."""
@@ -63,13 +64,15 @@ def intervals(
             if np.isinf(end):
                 ax.plot(ends[marker == ">"], row, marker, color="0.55", markersize=4, zorder=1)
     labels = ("one objective", "another")
-    for point, colour, marker, name, shift in zip(points, PALETTE, MARKERS, labels, (-0.15, 0.15), strict=False):
+    sides = ("center",) if len(points) < 2 else ("right", "left")
+    if len(points) == 2 and points[0][shown[0]] > points[1][shown[0]]:
+        sides = sides[::-1]
+    drawn = zip(points, PALETTE, MARKERS, labels, (-0.15, 0.15), sides, strict=False)
+    for point, colour, marker, name, shift, side in drawn:
         ax.plot(point[shown], rows + shift, marker, color=colour, markersize=3, zorder=2)
-        ax.annotate(
-            name, (point[shown[0]], 0), (0, 9), textcoords="offset points", color=colour, fontsize=6.5, ha="center"
-        )
+        ax.annotate(name, (point[shown[0]], 0), (0, 9), textcoords="offset points", color=colour, fontsize=6.5, ha=side)
     ax.set(yticks=rows, ylim=(len(shown) - 0.5, -1.2), xlim=(low - 1.3 * margin, high + 1.3 * margin), xlabel=label)
-    ax.set_yticklabels([names[j] for j in shown])
+    ax.set_yticklabels([clipped(names[j], 40) for j in shown], parse_math=False)
     if title:
         ax.set_title(title, fontsize=7)
     return figure

@@ -11,7 +11,7 @@ from matplotlib.axes import Axes
 from matplotlib.cm import ScalarMappable
 from matplotlib.collections import PolyCollection
 from matplotlib.colorbar import Colorbar
-from matplotlib.colors import to_rgb
+from matplotlib.colors import Colormap, to_rgb
 
 from irl_ident.environment import Array
 
@@ -29,7 +29,7 @@ def grid_map(
     walls: npt.ArrayLike | None = None,
     marks: Mapping[int, str] | None = None,
     limits: tuple[float, float] | None = None,
-    colours: str = "viridis",
+    colours: str | Colormap = "viridis",
 ) -> PolyCollection:
     """Draw a value on every cell of a grid.
 
@@ -47,7 +47,7 @@ def grid_map(
         Short texts on cells, black or white, whichever can be read.
     limits : tuple of float, optional
         The values at the two ends of the colours; the least and the largest value when not given.
-    colours : str
+    colours : str or Colormap
         A matplotlib colour map: a sequential one, or a diverging one with symmetric ``limits``.
 
     Returns
@@ -68,19 +68,15 @@ def grid_map(
         cells.set_clim(*limits)
     ax.add_collection(cells)
     if not known.all():
-        style: dict[str, Any] = {
-            "facecolors": UNKNOWN,
-            "edgecolors": DASHES,
-            "linewidths": 0.5,
-            "linestyles": (0, (2, 2)),
-        }
-        ax.add_collection(PolyCollection(list(_squares(places[~known], 0.92)), **style))
+        dashed: dict[str, Any] = {"edgecolors": DASHES, "linewidths": 0.5, "linestyles": (0, (2, 2))}
+        ax.add_collection(PolyCollection(list(_squares(places[~known], 0.92)), facecolors=UNKNOWN, **dashed))
     solid = np.asarray(walls, dtype=float).reshape(-1, 2) if walls is not None else np.empty((0, 2))
     ax.add_collection(PolyCollection(list(_squares(solid)), facecolors=WALL, edgecolors=EDGE, linewidths=0.8))
     for state, text in (marks or {}).items():
         background = cells.to_rgba(shown[state]) if known[state] else UNKNOWN
         row, column = places[state]
-        ax.text(column, row, text, ha="center", va="center_baseline", color=_legible(background), fontsize=6.5)
+        style: dict[str, Any] = {"ha": "center", "va": "center_baseline", "fontsize": 6.5, "in_layout": False}
+        ax.text(column, row, text, color=legible(background), **style)
     everything = np.concatenate([places, solid])
     (top, left), (bottom, right) = everything.min(axis=0) - 0.55, everything.max(axis=0) + 0.55
     ax.set(xlim=(left, right), ylim=(bottom, top), aspect="equal", xticks=[], yticks=[])
@@ -105,7 +101,7 @@ def _squares(centres: Array, side: float = 1.0) -> Array:
     return (centres[:, None, :] + corners)[..., ::-1]
 
 
-def _legible(background: Any) -> str:
+def legible(background: Any) -> str:
     """Black or white, whichever contrasts more with ``background`` (WCAG's relative luminance)."""
     linear = [c / 12.92 if c <= 0.04045 else ((c + 0.055) / 1.055) ** 2.4 for c in to_rgb(background)]
     return "black" if np.dot([0.2126, 0.7152, 0.0722], linear) > 0.18 else "white"
