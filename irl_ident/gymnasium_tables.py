@@ -270,9 +270,12 @@ def _outcomes(listed: Any, where: str, n_states: int) -> list[tuple[float, int, 
     for outcome in _numbered(listed, where):
         try:
             probability, arrival, reward, done = outcome
+            numbers = all(np.asarray(part).dtype.kind in "iuf" for part in (probability, arrival, reward))
             entry = float(probability), int(arrival), float(reward), bool(done)
-        except (TypeError, ValueError) as error:
+        except (TypeError, ValueError, OverflowError) as error:
             raise ValueError(f"{where}: {outcome!r} should be (probability, next state, reward, terminated)") from error
+        if not numbers or np.asarray(done).dtype.kind not in "biu" or done not in (0, 1):
+            raise ValueError(f"{where}: {outcome!r} should hold three numbers, and whether the episode has ended")
         if not 0 <= entry[0] < np.inf:
             raise ValueError(f"{where}: the probability in {outcome!r} should be finite and >= 0")
         if entry[1] != arrival or not 0 <= entry[1] < n_states:

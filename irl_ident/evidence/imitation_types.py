@@ -74,7 +74,10 @@ def from_imitation(env: Environment, trajectories: Iterable[Trajectory]) -> Traj
     ValueError
         When observations are not integers, or an episode is impossible in ``env``.
     """
-    given = list(trajectories)
-    read = Trajectories([np.asarray(t.obs) for t in given], [np.asarray(t.acts) for t in given])
+    try:
+        pairs = [(np.asarray(episode.obs), np.asarray(episode.acts)) for episode in trajectories]
+    except (TypeError, AttributeError) as error:
+        raise ValueError(f"trajectories: should have observations obs and actions acts: {error}") from error
+    read = Trajectories([states for states, _ in pairs], [actions for _, actions in pairs])
     read.check(env)
     return read

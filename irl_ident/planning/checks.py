@@ -39,7 +39,7 @@ def bounded(reward: Array, longest: float) -> Array:
 
 
 def policy_on(env: Environment, policy: npt.ArrayLike) -> Array:
-    """``policy`` as an array (S, A) of probabilities; rows sum to 1 within ``ROW_SUM_TOLERANCE``, and then to rounding."""
+    """``policy`` as an array (S, A) of probabilities; rows that sum to 1 to ``ROW_SUM_TOLERANCE`` are normalised."""
     array = finite("policy", policy, (env.n_states, env.n_actions), "(S, A)")
     if (array < 0).any():
         state, action = (int(i) for i in np.argwhere(array < 0)[0])

@@ -1,7 +1,8 @@
 """Optimal plans: ``V(s) = max_a Q(s, a)``, ``Q = r + C V`` with ``C = env.continuation``.
 
 The values are found by :mod:`irl_ident.planning.iteration` and certified by :mod:`irl_ident.planning.bounds`, which
-knows nothing of how they were found.
+knows nothing of how they were found.  Where the certificate is worse than what was asked for, as it is with discounts
+near 1, they are refined in extended precision (:mod:`irl_ident.planning.refining`).
 """
 
 from __future__ import annotations
@@ -15,7 +16,8 @@ from irl_ident.environment import Array, Environment
 from irl_ident.planning.bounds import lengths, rounding
 from irl_ident.planning.checks import bounded, positive, reward_on
 from irl_ident.planning.iteration import improved
-from irl_ident.planning.ties import greedy_policy
+from irl_ident.planning.refining import refined
+from irl_ident.planning.ties import ROUNDING, greedy_policy
 
 
 @dataclass(frozen=True, eq=False)
@@ -85,5 +87,10 @@ def optimal(env: Environment, reward: npt.ArrayLike, *, tolerance: float = 1e-9)
     else:
         start = -np.abs(r).max() * horizon.weights
     found = improved(env, r, start, horizon=horizon.longest, residual=share * float(np.ptp(r)) / horizon.longest / 2)
-    bound = horizon.longest * (found.residual + rounding(env, r, found.values))
-    return OptimalPlan(found.q.max(axis=1), found.q, bound, found.iterations)
+    noise, q = horizon.longest * rounding(env, r, found.values), found.q
+    bound = horizon.longest * found.residual + noise
+    if bound > share * np.ptp(r) or noise > ROUNDING * np.abs(q).max():
+        better = refined(env, r, found.values, horizon.longest)
+        if better.bound < bound:
+            bound, q = better.bound, better.q
+    return OptimalPlan(q.max(axis=1), q, bound, found.iterations)
