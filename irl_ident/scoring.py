@@ -19,6 +19,7 @@ import numpy.typing as npt
 from irl_ident import distances, planning
 from irl_ident.agents.base import Agent
 from irl_ident.distances import OptimisedRegret, RewardResultGap
+from irl_ident.distances.losses import Judge
 from irl_ident.distances.vectors import pair_reward_of
 from irl_ident.environment import Array, Environment
 from irl_ident.planning.checks import policy_on
@@ -115,11 +116,12 @@ def score(estimate: Estimate, agent: Agent, env: Environment, *, base_objective:
         )
     truth = pair_reward_of("agent.mesa_objective(env)", objective(env), env)
     real, predicted = policy_on(env, agent.policy(env)), policy_on(env, estimate.policy(env))
-    gaps = (None, None) if base_objective is None else _gaps(agent, estimate, base_objective, env)
-    own = {
-        "policy_regret": distances.regret(env, truth, predicted),
-        "policy_distance": _policy_distance(env, real, predicted),
-    }
+    judge = Judge.of("agent.mesa_objective(env)", truth, env)
+    gaps: tuple[RewardResultGap | None, RewardResultGap | None] = None, None
+    if base_objective is not None:
+        base = Judge.of("base_objective", base_objective, env)
+        gaps = base.gap(real), base.gap(predicted)
+    own = {"policy_regret": judge.regret(predicted), "policy_distance": _policy_distance(env, real, predicted)}
     try:
         reward = pair_reward_of("estimate.reward(env)", estimate.reward(env), env)
     except NoReward as error:
@@ -129,20 +131,11 @@ def score(estimate: Estimate, agent: Agent, env: Environment, *, base_objective:
         starc_minimal=distances.starc(reward, truth, env, "minimal"),
         epic=distances.epic(reward, truth, env),
         dard=distances.dard(reward, truth, env),
-        regret=distances.optimised_regret(reward, truth, env),
+        regret=judge.optimising(reward),
         **own,
         gap=gaps[0],
         predicted_gap=gaps[1],
         notes=(DYNAMICS_BLIND if _deterministic(env) else UNSOUND,),
-    )
-
-
-def _gaps(
-    agent: Agent, estimate: Estimate, base_objective: npt.ArrayLike, env: Environment
-) -> tuple[RewardResultGap, RewardResultGap]:
-    return (
-        distances.reward_result_gap(agent, base_objective, env),
-        distances.reward_result_gap(estimate, base_objective, env),
     )
 
 

@@ -15,6 +15,7 @@ from __future__ import annotations
 
 from collections.abc import Callable, Iterable
 from dataclasses import dataclass
+from functools import cached_property
 from typing import Protocol, TypeAlias
 
 import numpy as np
@@ -24,6 +25,7 @@ from scipy import sparse
 from irl_ident import planning
 from irl_ident.distances.vectors import pair_reward_of, scaled, size
 from irl_ident.environment import Array, Environment, Mask
+from irl_ident.planning import OptimalPlan
 
 RewardMap: TypeAlias = Callable[[Environment], Array]
 """An objective: its reward (S, A) in any environment, as ``estimate.reward`` and ``agent.mesa_objective`` are."""
@@ -77,6 +79,61 @@ class RewardResultGap:
     regret: float
 
 
+@dataclass(frozen=True, eq=False)
+class Judge:
+    """A reward that judges policies in an environment, planned once for all of them.
+
+    Parameters
+    ----------
+    env : Environment
+    reward : array (S, A)
+        Finite, and small enough that its sums do not overflow: :meth:`of` scales any.
+    exponent : int
+        The reward that was given is ``2 ** exponent`` times ``reward``.
+    """
+
+    env: Environment
+    reward: Array
+    exponent: int = 0
+
+    @classmethod
+    def of(cls, argument: str, reward: npt.ArrayLike, env: Environment) -> Judge:
+        """Scale ``reward`` (S, A), named ``argument`` in errors."""
+        return cls(env, *scaled(pair_reward_of(argument, reward, env)))
+
+    @cached_property
+    def plan(self) -> OptimalPlan:
+        """The optimal plan."""
+        return planning.optimal(self.env, self.reward)
+
+    @cached_property
+    def range(self) -> float:
+        """``max J - min J``; 0 where it is rounding."""
+        highest, lowest = self.plan.values, -planning.optimal(self.env, -self.reward).values
+        span = float(self.env.initial @ (highest - lowest))
+        return span if span > FLAT * (size(highest) + size(lowest)) else 0.0
+
+    def loss(self, policy: npt.ArrayLike) -> float:
+        """``max J - J(policy)``, at least 0, in units of ``reward``."""
+        visits = planning.occupancy(self.env, policy)
+        return float((visits * (self.plan.values[:, None] - self.plan.q)).sum())
+
+    def regret(self, policy: npt.ArrayLike) -> float:
+        """The loss of ``policy`` as a share of the range, in [0, 1]."""
+        return min(1.0, self.loss(policy) / self.range) if self.range > 0 else 0.0
+
+    def gap(self, policy: npt.ArrayLike) -> RewardResultGap:
+        """The loss in units of the reward that was given, and the regret."""
+        return RewardResultGap(float(np.ldexp(self.loss(policy), self.exponent)), self.regret(policy))
+
+    def optimising(self, optimised: npt.ArrayLike) -> OptimisedRegret:
+        """Regret of optimising another reward (S, A)."""
+        chosen = Judge.of("optimised", optimised, self.env)
+        marked = planning.optimal_actions(chosen.plan.q)
+        best, worst = (_within(self.env, marked, sign * self.reward) for sign in (1.0, -1.0))
+        return OptimisedRegret(*(self.regret(policy) for policy in (planning.uniform_over(marked), best, worst)))
+
+
 def loss(env: Environment, reward: npt.ArrayLike, policy: npt.ArrayLike) -> float:
     """Return that ``policy`` loses against an optimal one, from the initial distribution.
 
@@ -92,8 +149,7 @@ def loss(env: Environment, reward: npt.ArrayLike, policy: npt.ArrayLike) -> floa
     float
         ``max J - J(policy)``, at least 0.
     """
-    r, k = scaled(pair_reward_of("reward", reward, env))
-    return float(np.ldexp(_lost(env, r, policy), k))
+    return Judge.of("reward", reward, env).gap(policy).loss
 
 
 def regret(env: Environment, reward: npt.ArrayLike, policy: npt.ArrayLike) -> float:
@@ -111,8 +167,7 @@ def regret(env: Environment, reward: npt.ArrayLike, policy: npt.ArrayLike) -> fl
     float
         ``(max J - J(policy)) / (max J - min J)``, in [0, 1]; 0 where all policies are worth the same.
     """
-    r, _ = scaled(pair_reward_of("reward", reward, env))
-    return _share(_lost(env, r, policy), _range(env, r))
+    return Judge.of("reward", reward, env).regret(policy)
 
 
 def optimised_regret(optimised: npt.ArrayLike, truth: npt.ArrayLike, env: Environment) -> OptimisedRegret:
@@ -129,14 +184,7 @@ def optimised_regret(optimised: npt.ArrayLike, truth: npt.ArrayLike, env: Enviro
     OptimisedRegret
         Actions are optimal within the tolerance of :func:`irl_ident.planning.optimal_actions`.
     """
-    chosen, _ = scaled(pair_reward_of("optimised", optimised, env))
-    real, _ = scaled(pair_reward_of("truth", truth, env))
-    marked = planning.optimal_actions(planning.optimal(env, chosen).q)
-    span = _range(env, real)
-    best, worst = _within(env, marked, real), _within(env, marked, -real)
-    return OptimisedRegret(
-        *(_share(_lost(env, real, policy), span) for policy in (planning.uniform_over(marked), best, worst))
-    )
+    return Judge.of("truth", truth, env).optimising(optimised)
 
 
 def transfer_regret(
@@ -179,28 +227,10 @@ def reward_result_gap(agent: Behaviour, base_objective: npt.ArrayLike, env: Envi
     -------
     RewardResultGap
     """
-    base, k = scaled(pair_reward_of("base_objective", base_objective, env))
+    judge = Judge.of("base_objective", base_objective, env)
     if not callable(getattr(agent, "policy", None)):
         raise ValueError(f"agent: should have policy(env), as agents and estimates have, was {type(agent).__name__}")
-    lost = _lost(env, base, agent.policy(env))
-    return RewardResultGap(float(np.ldexp(lost, k)), _share(lost, _range(env, base)))
-
-
-def _lost(env: Environment, reward: Array, policy: npt.ArrayLike) -> float:
-    """``max J - J(policy)``."""
-    q = planning.optimal(env, reward).q
-    return float((planning.occupancy(env, policy) * (q.max(axis=1, keepdims=True) - q)).sum())
-
-
-def _range(env: Environment, reward: Array) -> float:
-    """``max J - min J``; 0 where it is rounding."""
-    highest, lowest = planning.optimal(env, reward).values, -planning.optimal(env, -reward).values
-    span = float(env.initial @ (highest - lowest))
-    return span if span > FLAT * (size(highest) + size(lowest)) else 0.0
-
-
-def _share(lost: float, span: float) -> float:
-    return min(1.0, lost / span) if span > 0 else 0.0
+    return judge.gap(agent.policy(env))
 
 
 def _within(env: Environment, marked: Mask, reward: Array) -> Array:
