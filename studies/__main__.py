@@ -12,7 +12,7 @@ from rich.progress import BarColumn, MofNCompleteColumn, Progress, TextColumn, T
 
 from irl_ident.cli.pipes import quiet_when_cut
 from irl_ident.sweeps import OtherCode, TaskFailed
-from studies.report import NoResults, write_gallery, write_report
+from studies.report import DamagedResults, NoResults, write_gallery, write_report
 from studies.runner import Outcome, run_study
 from studies.study import DataMissing, Settings, Study, UnknownStudy, discover, load
 
@@ -82,7 +82,7 @@ def _report(out: Path, absent: dict[str, str], gallery: Path | None = None) -> N
             print(file)
     except BrokenPipeError:
         raise
-    except (NoResults, OSError) as error:
+    except (NoResults, DamagedResults, OSError) as error:
         _fail(str(error), 1)
     except ImportError as error:
         _without_extra(error)

@@ -21,6 +21,7 @@ from pathlib import Path
 from tempfile import TemporaryDirectory
 from typing import Any
 
+from irl_ident import untrusted
 from irl_ident.writing import write_whole
 
 TEMPLATES = Path(__file__).resolve().parent / "templates"
@@ -44,6 +45,10 @@ READING_ORDER = (
     "conditions",
 )
 """Chapters in the order in which they are best read: first whether it can be told, then of whom, then what follows."""
+
+
+class DamagedResults(ValueError):
+    """Raised for files of results that no study wrote; names the file and the key."""
 
 
 class NoResults(ValueError):
@@ -155,6 +160,7 @@ def read_chapters(out: Path, order: Sequence[str] = READING_ORDER) -> list[Chapt
     ------
     NoResults
         When there is none.
+    DamagedResults
     """
     found = {file.parent.name: file.parent for file in sorted(out.glob("*/manifest.json"))}
     names = [name for name in order if name in found] + [name for name in found if name not in order]
@@ -164,25 +170,50 @@ def read_chapters(out: Path, order: Sequence[str] = READING_ORDER) -> list[Chapt
 
 
 def _chapter(folder: Path) -> Chapter:
-    told = json.loads((folder / "manifest.json").read_text(encoding="utf-8"))
-    summary = json.loads((folder / "summary.json").read_text(encoding="utf-8"))
+    told = _Told(folder / "manifest.json", untrusted.content(folder / "manifest.json"))
+    summary = _Told(folder / "summary.json", untrusted.content(folder / "summary.json"))
+    findings, claims = summary.get("findings", list), summary.get("claims", list, [])
+    if not all(isinstance(sentence, str) for sentence in findings) or not all(isinstance(row, dict) for row in claims):
+        raise DamagedResults(f"{summary.file}: findings should be sentences, and claims objects")
     return Chapter(
-        name=told["study"],
-        question=told["question"],
-        findings=tuple(summary["findings"]),
-        claims=tuple(summary.get("claims", ())),
-        seed=told["seed"],
-        quick=told["quick"],
-        needs_data="data" in told["parameters"],
-        tasks=told["counts"]["tasks"],
-        rows=told["counts"]["rows"],
-        seconds=told["time"]["seconds"],
-        task_seconds=told["time"]["task_seconds"],
-        resumed=told["time"]["tasks_from_earlier_runs"],
-        versions=told["versions"],
-        commit=told["code"].get("commit", ""),
+        name=told.get("study", str),
+        question=told.get("question", str),
+        findings=tuple(findings),
+        claims=tuple(claims),
+        seed=told.get("seed", int),
+        quick=told.get("quick", bool),
+        needs_data="data" in told.get("parameters", dict),
+        tasks=told.get("counts/tasks", int),
+        rows=told.get("counts/rows", int),
+        seconds=told.get("time/seconds", (int, float)),
+        task_seconds=told.get("time/task_seconds", (int, float)),
+        resumed=told.get("time/tasks_from_earlier_runs", int),
+        versions=told.get("versions", dict),
+        commit=told.get("code/commit", str, ""),
         folder=folder,
     )
+
+
+class _Told:
+    """The values of a JSON file by path; errors name file and path."""
+
+    def __init__(self, file: Path, text: bytes) -> None:
+        self.file = file
+        try:
+            self._tree = untrusted.parsed(text)
+        except ValueError as error:
+            raise DamagedResults(f"{file}: {error}") from error
+
+    def get(self, path: str, kind: Any, default: Any = None) -> Any:
+        """The value there, of that kind of value."""
+        *above, last = path.split("/")
+        branch = self._tree
+        for key in above:
+            branch = branch.get(key) if isinstance(branch, dict) else None
+        value = branch.get(last, default) if isinstance(branch, dict) else None
+        if not isinstance(value, kind) or (isinstance(value, bool) and kind is not bool):
+            raise DamagedResults(f"{self.file}: {path} is missing, or of another kind than a study writes")
+        return value
 
 
 def write_report(out: Path, absent: Mapping[str, str] | None = None) -> tuple[Path, Path]:

@@ -20,6 +20,9 @@ Episodes = npt.NDArray[Any] | Sequence[npt.ArrayLike]
 PADDING = -1
 """Fills the places of states and actions after the end of an episode."""
 
+LARGEST_TABLE = 1 << 27
+"""Most entries, padding included, of the states or the actions of trajectories: 1 GiB."""
+
 
 @dataclass(frozen=True, eq=False, init=False)
 class Policy:
@@ -179,6 +182,8 @@ class Trajectories:
                 f"{len(padded_states)} and {len(padded_actions)}"
             )
         if lengths is None:
+            _check_padding("states", states, padded_states, state_room)
+            _check_padding("actions", actions, padded_actions, action_room)
             ends = _lengths_found(padded_states, padded_actions)
         else:
             ends = _lengths_given(lengths, np.minimum(state_room - 1, action_room))
@@ -259,10 +264,29 @@ def _padded(argument: str, given: Episodes) -> tuple[Integers, Integers]:
                 f"with shape {episode.shape}"
             )
     room = np.array([episode.size for episode in episodes], dtype=np.int64)
+    if room.size * int(room.max(initial=0)) > LARGEST_TABLE:
+        raise ValueError(
+            f"{argument}: {room.size} episodes of which the longest has {room.max()} entries make a table of more than "
+            f"{LARGEST_TABLE} entries; cut long episodes"
+        )
     padded = np.full((room.size, int(room.max(initial=0))), PADDING, dtype=np.int64)
     for row, episode in zip(padded, episodes, strict=True):
         row[: episode.size] = episode
     return padded, room
+
+
+def _check_padding(argument: str, given: Episodes, padded: Integers, room: Integers) -> None:
+    """Refuse sequences that end with -1: they count in full, and rows of an array alone are padded."""
+    cut = (
+        np.zeros(room.shape, dtype=bool)
+        if isinstance(given, np.ndarray) and given.ndim == 2
+        else _filled(padded) < room
+    )
+    if cut.any():
+        episode = int(np.argmax(cut))
+        raise ValueError(
+            f"{argument}: episode {episode} ends with -1: should hold indices >= 0 alone, or be in an array"
+        )
 
 
 def _lengths_found(states: Integers, actions: Integers) -> Integers:
