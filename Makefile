@@ -28,7 +28,7 @@ help:
 	@echo 'make test     run all tests'
 	@echo 'make lint     check style and format'
 	@echo 'make types    check types'
-	@echo 'make docs     build the documentation into docs/_build/html'
+	@echo 'make docs     build the documentation into docs/_build/html and check its links'
 	@echo 'make minimal  prove that the core works with the newest Gymnasium and nothing else'
 
 study: $(VENV)/.with-studies
@@ -48,7 +48,8 @@ types: $(VENV)/.with-checks
 	$(BIN)/mypy
 
 docs: $(VENV)/.with-checks
-	$(BIN)/python -m sphinx -W --keep-going -q -b html docs docs/_build/html
+	$(BIN)/python -m sphinx -W --keep-going -q -j 6 -b html docs docs/_build/html
+	$(BIN)/lychee --no-progress --offline --include-fragments=anchor-only docs/_build/html README.md CONTRIBUTING.md
 	@echo docs/_build/html/index.html
 
 minimal: pyproject.toml

@@ -1,4 +1,4 @@
-"""Sphinx: pages in MyST, the API from numpydoc docstrings, the tutorial run at every build."""
+"""Sphinx: pages in MyST, run at every build; the API from numpydoc docstrings."""
 
 import os
 import sys
@@ -6,6 +6,7 @@ from pathlib import Path
 
 sys.path.insert(0, str(Path(__file__).resolve().parents[1]))
 os.environ["PYTHONPATH"] = os.pathsep.join([sys.path[0], os.environ.get("PYTHONPATH", "")]).rstrip(os.pathsep)
+os.environ["PATH"] = os.pathsep.join([str(Path(sys.executable).parent), os.environ.get("PATH", "")])
 
 import irl_ident
 
@@ -21,16 +22,24 @@ extensions = [
     "sphinx.ext.autosummary",
     "sphinx.ext.mathjax",
     "sphinx.ext.viewcode",
+    "sphinx_copybutton",
+    "sphinx_design",
+    "sphinxcontrib.bibtex",
 ]
 exclude_patterns = ["_build", "jupyter_execute"]
 html_theme = "furo"
 html_title = "irl_ident"
-myst_enable_extensions = ["dollarmath", "amsmath", "colon_fence", "deflist"]
+html_static_path = ["_static"]
+html_css_files = ["site.css"]
+myst_enable_extensions = ["amsmath", "attrs_inline", "colon_fence", "deflist", "dollarmath"]
 myst_heading_anchors = 3
+bibtex_bibfiles = ["references.bib"]
+bibtex_reference_style = "author_year"
+copybutton_exclude = ".linenos, .gp, .go"
 
 nb_execution_mode = "force"
 nb_execution_raise_on_error = True
-nb_execution_timeout = 120
+nb_execution_timeout = 600
 
 autosummary_generate = True
 autodoc_member_order = "bysource"
