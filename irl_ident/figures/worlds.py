@@ -30,7 +30,7 @@ CROWDED = 0.1
 """This share of the distances to nearest neighbours may be less than the unit in which positions are measured."""
 
 AGREED = 0.6
-"""An action has one direction on a map when the mean of its unit steps is at least this long."""
+"""An action has one direction on a map when its mean steps add up to this share of their lengths, or more."""
 
 
 @dataclass(frozen=True, eq=False)
@@ -140,10 +140,10 @@ def _steps(env: Environment, places: Array, squares: bool) -> Array:
     so that a step into a wall is drawn as one.  Any other points from each state to the likeliest other one.
     """
     shape = (env.n_states, env.n_actions, 2)
-    mean = _unit((env.transitions @ places).reshape(shape) - places[:, None])
-    moving = np.abs(mean).any(axis=2)
-    share = mean.sum(axis=0) / np.maximum(moving.sum(axis=0), 1)[:, None]
-    agreed = (np.linalg.norm(share, axis=1) >= AGREED) & (moving.sum(axis=0) > 1)
+    mean = (env.transitions @ places).reshape(shape) - places[:, None]
+    lengths = np.linalg.norm(mean, axis=2)
+    share = mean.sum(axis=0) / np.maximum(lengths.sum(axis=0), 1e-9)[:, None]
+    agreed = (np.linalg.norm(share, axis=1) >= AGREED) & ((lengths > 1e-9).sum(axis=0) > 1)
     away = sparse.csr_array(env.transitions.copy())
     origins = np.repeat(np.arange(away.shape[0]) // env.n_actions, np.diff(away.indptr))
     away.data[away.indices == origins] = 0

@@ -91,7 +91,7 @@ def page(
         contrast="" if known is None else chapters.contrast(known),
         conflict=ident.conflict,
         conflicting=[] if consistent else chapters.conflicting(ident),
-        spectrum=pictures.spectrum(singular, report.tolerance) if singular.size and singular.max() > 0 else None,
+        spectrum=pictures.spectrum(singular, report.tolerance) if singular.size > 1 and singular.max() > 0 else None,
         rank=int((singular > report.tolerance * singular[0]).sum()) if singular.size else 0,
         programs=None if known is None else chapters.programs(ident, known),
         command=command,

@@ -196,9 +196,10 @@ def behaviour(env: Environment, observation: Any, marked: Sequence[int] = ()) ->
         visits = evidence_room.counts(env, observation).counts.sum(axis=1)
     seen = shares.any(axis=1)
     parts = ["Arrows: actions that were shown, the longer the more often."]
-    parts += ["Rings: it stays, or the episode has ended."] if seen.any() else []
+    stays = (shares > 0) & ~world.steps.any(axis=2)
+    parts += ["Rings: it stays, or the episode has ended."] if stays.any() else []
     parts += ["Colours: how often a choice was seen there."] if visits is not None else []
-    parts += ["Dashed: never seen there."] if not seen.all() else []
+    parts += ["Dashed: no choice was seen there."] if not seen.all() else []
     parts += ["Framed: the observations that contradict each other."] if marked else []
     said = "; ".join(told(env, shares, s) for s in (marked or np.flatnonzero(seen)[:12]))
     more = f"; and {int(seen.sum()) - 12} more states" if not marked and seen.sum() > 12 else ""
