@@ -24,6 +24,7 @@ if TYPE_CHECKING:
         rewards,
         simulators,
         solvers,
+        sweeps,
         transformed,
     )
     from irl_ident.certificates.certifying import certify
@@ -31,6 +32,7 @@ if TYPE_CHECKING:
     from irl_ident.identified import assess, identify
     from irl_ident.identified.generalising import generalises
     from irl_ident.scoring import score
+    from irl_ident.sweeps.sweeping import sweep
 
 _NAMES = {
     "Environment": "irl_ident.environment",
@@ -39,6 +41,7 @@ _NAMES = {
     "certify": "irl_ident.certificates.certifying",
     "generalises": "irl_ident.identified.generalising",
     "score": "irl_ident.scoring",
+    "sweep": "irl_ident.sweeps.sweeping",
 }
 _ROOMS = {
     "agents",
@@ -56,6 +59,7 @@ _ROOMS = {
     "rewards",
     "simulators",
     "solvers",
+    "sweeps",
     "transformed",
 }
 
@@ -81,6 +85,8 @@ __all__ = [
     "score",
     "simulators",
     "solvers",
+    "sweep",
+    "sweeps",
     "transformed",
 ]
 

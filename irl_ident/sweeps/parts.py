@@ -24,8 +24,8 @@ def pieces(folder: Path, tasks: Sequence[Any]) -> list[Piece]:
     """What of ``tasks`` a folder holds and what it lacks, in order."""
     known: dict[int, list[int]] = defaultdict(list)
     names = {file.name for file in folder.glob("*-*-*.parquet")}
-    for name in names:
-        first, count, _ = name.split("-")
+    for one in names:
+        first, count, _ = one.split("-")
         if first.isdecimal() and count.isdecimal():
             known[int(first)].append(int(count))
     found: list[Piece] = []
@@ -59,7 +59,9 @@ def units(missing: Sequence[range], tasks: Sequence[Any], chunk: int) -> Iterato
     """What is missing, in units of at most ``chunk`` tasks."""
     for places in missing:
         for first in range(places.start, places.stop, chunk):
-            yield Unit(first, taken(tasks, range(first, min(first + chunk, places.stop))))
+            unit = Unit(first, taken(tasks, range(first, min(first + chunk, places.stop))))
+            _ = unit.name  # refuses tasks that are not plain before they are done
+            yield unit
 
 
 def taken(tasks: Sequence[Any], places: range) -> tuple[Any, ...]:
