@@ -75,7 +75,7 @@ def improved(env: Environment, reward: Array, start: Array, *, horizon: float, r
     method = method_for(env)
     factorise = method != "BiCGSTAB" and n_states <= FACTORISED_STATES
     aim = 0.0 if factorise else residual
-    rows, first = _narrow(env.continuation), np.arange(n_states) * n_actions
+    rows, first = narrow(env.continuation), np.arange(n_states) * n_actions
     acyclic = layers(env)
     values = start if acyclic is None else backward(acyclic, reward, lambda q: q.max(axis=1))
     chosen, exact = first, False
@@ -129,7 +129,7 @@ def _shift(env: Environment, gap: Array, horizon: float) -> float:
     return float(gap.max() + gap.min()) / 2 * (horizon - 1) if env.discount < 1 and np.isfinite(horizon) else 0.0
 
 
-def _narrow(rows: sparse.csr_array) -> sparse.csr_array:
+def narrow(rows: sparse.csr_array) -> sparse.csr_array:
     """The same matrix with 32-bit indices where they suffice, for speed."""
     if rows.indices.dtype == np.int32 or rows.nnz > np.iinfo(np.int32).max:
         return rows
