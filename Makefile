@@ -38,7 +38,7 @@ report: $(VENV)/.with-tests
 	$(BIN)/python -m studies all --quick
 
 test: $(VENV)/.with-tests
-	$(BIN)/python -m pytest -q -n auto
+	$(BIN)/python -m pytest -q -n auto --dist worksteal
 
 lint: $(VENV)/.with-checks
 	$(BIN)/ruff check .
