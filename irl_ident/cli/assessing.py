@@ -80,6 +80,7 @@ def written(ident: IdentifiedSet, ranges: Ranges | None, html: Path, files: Sequ
     sources = [source(file) for file in files]
     title = ", ".join(file.name for file in files)
     text = page(ident, title=title, ranges=ranges, command=command, sources=sources)
+    html.parent.mkdir(parents=True, exist_ok=True)
     partial = html.with_name(f".{html.name}.{os.getpid()}.partial")
     try:
         partial.write_text(text, encoding="utf-8")

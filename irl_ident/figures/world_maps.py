@@ -10,7 +10,7 @@ import numpy.typing as npt
 from matplotlib import colormaps
 from matplotlib.axes import Axes
 from matplotlib.cm import ScalarMappable
-from matplotlib.collections import EllipseCollection, LineCollection
+from matplotlib.collections import EllipseCollection, LineCollection, PolyCollection
 from matplotlib.colors import Colormap, ListedColormap, Normalize
 from matplotlib.figure import Figure
 
@@ -31,7 +31,7 @@ RASTERED = 100
 SIDE = 0.62
 ROOM = 0.4
 SMALL = 0.34
-LEAST = 0.16
+LEAST = 0.12
 """Sides of a square, in inches: the largest, what a number needs and what it needs at least, and the smallest."""
 
 TALLEST = 5.2
@@ -76,8 +76,8 @@ def value_maps(
     -------
     Figure
     """
-    figure, axes = _maps(world, len(titled), abreast, key=True)
-    most = int(figure.get_figwidth() / len({ax.get_subplotspec().colspan.start for ax in axes}) * LETTERS)
+    figure, axes, beside = _maps(world, len(titled), abreast, key=True)
+    most = int(figure.get_figwidth() / beside * LETTERS)
     for ax, (title, values) in zip(axes, titled, strict=False):
         given = np.asarray(values, dtype=float)
         marks = {s: short(value) for s, value in enumerate(given) if np.isfinite(value)} if _roomy(world) else {}
@@ -114,7 +114,7 @@ def behaviour_map(
     seen = given.any(axis=1)
     counted = np.ones(len(given)) if visits is None else np.asarray(visits, dtype=float)
     limits = (0.0, float(counted.max()) or 1.0) if visits is not None else (0.0, 4.0)
-    figure, (ax,) = _maps(world, 1, 0, key=visits is not None)
+    figure, (ax,), _ = _maps(world, 1, 0, key=visits is not None)
     cells = _draw(ax, world, np.where(seen, counted, np.nan), {}, limits, PALE, named=True)
     _arrows(ax, world, given)
     frames = world.places[sorted(marked)] if marked else np.zeros((0, 2))
@@ -152,7 +152,7 @@ def bars(names: Sequence[str], titled: Sequence[tuple[str, npt.ArrayLike]], *, l
         )
         ax.axvline(0, color="0.3", linewidth=0.6)
         ax.set(xlim=(-reach if (kept < 0).any() else 0, reach), ylim=(len(shown) - 0.4, -0.6), xlabel=label)
-        ax.set_title(title, parse_math=False)
+        ax.set_title(clipped(title, 18 if len(titled) > 1 else 40), parse_math=False)
     axes[0, 0].set_yticks(np.arange(len(shown)))
     axes[0, 0].set_yticklabels([clipped(names[j], 26) for j in shown], parse_math=False)
     return figure
@@ -185,8 +185,8 @@ def _roomy(world: WorldMap) -> bool:
     return len(world.places) <= LABELLED and SIDE * min(1, (DOUBLE - 0.1) / (SIDE * world.extent[1])) >= ROOM
 
 
-def _maps(world: WorldMap, count: int, abreast: int, *, key: bool) -> tuple[Figure, list[Axes]]:
-    """Axes for ``count`` maps, as many beside each other as stay readable."""
+def _maps(world: WorldMap, count: int, abreast: int, *, key: bool) -> tuple[Figure, list[Axes], int]:
+    """Axes for ``count`` maps, as many beside each other as stay readable, and how many these are."""
     rows, columns = world.extent
     least = ROOM if _roomy(world) else LEAST
     beside = int(np.clip((DOUBLE - 0.1) // (columns * least + 0.2), 1, min(count, 4)))
@@ -199,7 +199,7 @@ def _maps(world: WorldMap, count: int, abreast: int, *, key: bool) -> tuple[Figu
     figure.set_layout_engine("compressed")
     for ax in axes.ravel()[count:]:
         ax.set_axis_off()
-    return figure, list(axes.ravel()[:count])
+    return figure, list(axes.ravel()[:count]), beside
 
 
 def _draw(
@@ -214,7 +214,7 @@ def _draw(
 ) -> ScalarMappable:
     """Squares or discs with their values, lines between them and walls."""
     ax.add_collection(LineCollection(list(world.ways[..., ::-1]), colors="0.75", linewidths=0.9, zorder=0))
-    cells: Any
+    cells: PolyCollection | EllipseCollection
     if world.squares:
         cells = grid_map(ax, world.places, values, marks=marks, limits=limits, colours=colours)
         ax.add_collection(LineCollection(list(world.walls[..., ::-1]), colors="0.2", linewidths=1.1, zorder=3))

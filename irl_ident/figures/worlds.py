@@ -76,7 +76,7 @@ def world_map(env: Environment) -> WorldMap | None:
     else:
         places, squares = env.positions, bool((env.positions == np.round(env.positions)).all())
     if not squares and env.n_states > 1:
-        nearest = cKDTree(places).query(places, 2)[0][:, 1]
+        nearest = np.asarray(cKDTree(places).query(places, 2)[0])[:, 1]
         places = places / np.quantile(nearest, CROWDED)
     apart = np.abs(places[joined[:, 0]] - places[joined[:, 1]]).sum(axis=1)
     ways = joined[apart > 1] if squares else joined
