@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import os
 import sys
 import warnings
 from collections.abc import Sequence
@@ -21,6 +20,7 @@ from irl_ident.cli.reading import identified_from
 from irl_ident.identified import IdentifiedSet
 from irl_ident.report.ranges import Answers, Ranges, parameter_names, ranges_of
 from irl_ident.report.sources import source
+from irl_ident.writing import write_whole
 
 
 @on_evidence
@@ -81,13 +81,7 @@ def written(ident: IdentifiedSet, ranges: Ranges | None, html: Path, files: Sequ
     title = ", ".join(file.name for file in files)
     text = page(ident, title=title, ranges=ranges, command=command, sources=sources)
     html.parent.mkdir(parents=True, exist_ok=True)
-    partial = html.with_name(f".{html.name}.{os.getpid()}.partial")
-    try:
-        partial.write_text(text, encoding="utf-8")
-        partial.replace(html)
-    finally:
-        partial.unlink(missing_ok=True)
-    return str(html)
+    return str(write_whole(html, lambda file: file.write_text(text, encoding="utf-8")))
 
 
 def drawn(ident: IdentifiedSet, ranges: Ranges, out: Path) -> str:

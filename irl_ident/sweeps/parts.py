@@ -6,12 +6,15 @@ Nothing else has to be known of a folder to go on in it, in whatever pieces its 
 
 from __future__ import annotations
 
+import re
 from collections import defaultdict
 from collections.abc import Iterator, Sequence
 from pathlib import Path
 from typing import Any
 
 from irl_ident.sweeps.work import Unit, part_name
+
+NAME = re.compile(r"(\d+)-(\d+)-[0-9a-f]{32}\.parquet")
 
 ROWS = 1 << 16
 """Rows in a row group of a table."""
@@ -23,11 +26,9 @@ Piece = tuple[range, Path | None]
 def pieces(folder: Path, tasks: Sequence[Any]) -> list[Piece]:
     """What of ``tasks`` a folder holds and what it lacks, in order."""
     known: dict[int, list[int]] = defaultdict(list)
-    names = {file.name for file in folder.glob("*-*-*.parquet")}
-    for one in names:
-        first, count, _ = one.split("-")
-        if first.isdecimal() and count.isdecimal():
-            known[int(first)].append(int(count))
+    names = {file.name for file in folder.iterdir()}
+    for match in filter(None, map(NAME.fullmatch, names)):
+        known[int(match[1])].append(int(match[2]))
     found: list[Piece] = []
     place = start = 0
     while place < len(tasks):
