@@ -1,7 +1,5 @@
 """Maximum causal entropy IRL against two public implementations: seconds to the same likelihood.
 
-Run ``python -m benchmarks.maxent [--irl-maxent DIR] [--quick]``; DIR holds a checkout of github.com/qzed/irl-maxent.
-
 Slippery grids with four actions (a fifth of the moves slips sideways), a reward on every state from a standard normal,
 and the exact policy of its soft-optimal agent as evidence, started evenly in all cells.  The *gap* of an estimate is
 the expected log-likelihood of an episode, in nats, that it loses to the agent itself.  All runs start from theta = 0,
@@ -14,28 +12,24 @@ states).  Ours fits the environment unrolled in time; unrolling is timed.
 
 *Discount .9, no horizon*: irl-maxent's ``irl_causal`` on the same agent's world written as it asks for it: every step
 ends the episode with probability .1, undiscounted.  It is given exact feature expectations in place of trajectories,
-and gradient ascent at the learning rate of {.03, .1, .3, 1, 3} that was the fastest for 25 states.
+the alias ``np.float`` that NumPy has no more, and gradient ascent at the learning rate of {.03, .1, .3, 1, 3} that was
+the fastest for 25 states.
 
 *Ours alone*: discount .95 and 100 choices a state.
 """
 
 from __future__ import annotations
 
-import os
-
-os.environ.update(dict.fromkeys(("OMP_NUM_THREADS", "OPENBLAS_NUM_THREADS", "MKL_NUM_THREADS"), "1"))
-
-import argparse
-import sys
 import time
-from collections.abc import Callable
 from contextlib import suppress
 from dataclasses import dataclass, field
-from statistics import median
 from typing import Any
+from unittest.mock import patch
 
 import numpy as np
+import pytest
 
+from benchmarks.race import Lap, Race
 from irl_ident import Environment, builders, planning
 from irl_ident.agents import SoftOptimal
 from irl_ident.evidence import Counts
@@ -46,8 +40,8 @@ from irl_ident.transformed import finite_horizon, unrolled
 HORIZON, DISCOUNT = 30, 0.9
 TOLERANCES = {1e-2: 5e-4, 1e-6: 5e-6}
 """Of ours over a horizon, for each gap; see MaxEnt."""
-COMPARED = (("imitation", 1e-2, 0.01), ("imitation", 1e-2, 0.3), ("imitation", 1e-6, 0.3), ("irl-maxent", 1e-2, 1.0))
-"""What is compared with whom: peer, gap, learning rate."""
+LIMIT = 30.0
+"""Seconds that a peer has."""
 Vector = np.ndarray[Any, np.dtype[np.float64]]
 
 
@@ -84,16 +78,16 @@ class Watch:
     seconds: float = 0.0
     steps: int = 0
     gap: float = np.inf
-    since: float = field(default_factory=time.perf_counter)
+    since: float = field(default_factory=time.process_time)
 
     def look(self, theta: Vector) -> None:
         """Read off the gap at ``theta``; ``Enough`` when the run is over."""
-        self.seconds += time.perf_counter() - self.since
+        self.seconds += time.process_time() - self.since
         self.steps += 1
         self.gap = self.world.gap(theta)
         if self.gap <= self.enough or self.seconds > self.limit:
             raise Enough
-        self.since = time.perf_counter()
+        self.since = time.process_time()
 
     @property
     def reached(self) -> bool:
@@ -153,7 +147,7 @@ def imitations(given: World, enough: float, limit: float, rate: float) -> Watch:
 
     random = np.random.default_rng(0)
     trainer = MCEIRL(shown, pomdp, net, random, Watched, {"lr": rate}, linf_eps=0.0, grad_l2_eps=0.0, log_interval=None)
-    watch.since = time.perf_counter()
+    watch.since = time.process_time()
     with suppress(Enough):
         trainer.train(10**6)
     return watch
@@ -177,79 +171,58 @@ def irl_maxents(given: World, enough: float, limit: float, rate: float) -> Watch
             super().step(gradient)
             watch.look(self.parameters[:n_states])
 
-    watch.since = time.perf_counter()
-    with suppress(Enough):
+    watch.since = time.process_time()
+    with suppress(Enough), patch.object(np, "float", float, create=True):
         maxent.irl_causal(table, features, [n_states], [], Watched(rate), optimizer.Constant(0.0), 1.0, eps=0.0)
     return watch
 
 
-def timed(run: Callable[[], MaxEntEstimate]) -> tuple[float, MaxEntEstimate]:
-    begun = time.perf_counter()
-    result = run()
-    return time.perf_counter() - begun, result
+def compare(race: Race, given: World, mine: Any, name: str, peer: Any, rate: float, enough: float, rounds: int) -> None:
+    def theirs(_: Any) -> Lap:
+        watch = peer(given, enough, LIMIT, rate)
+        return Lap(watch.seconds, watch.reached, {"its gap": watch.gap, "its steps": watch.steps})
+
+    found = race(lambda: mine(given, enough), {name: theirs}, rounds=rounds)
+    race.note(gap=given.gap(found.theta), steps=found.convergence.iterations)
 
 
-def compare(
-    given: World,
-    mine: Callable[[World, float], MaxEntEstimate],
-    theirs: Callable[[], Watch],
-    rounds: int,
-    enough: float,
-) -> None:
-    rows = [(timed(lambda: mine(given, enough)), theirs()) for _ in range(rounds)]
-    seconds = median(own[0] for own, _ in rows)
-    peer = median(watch.seconds for _, watch in rows)
-    ratio = median(watch.seconds / own[0] for own, watch in rows)
-    (_, found), last = rows[-1]
-    gap, first = given.gap(found.theta), given.gap(np.zeros(given.family.dim))
-    steps = found.convergence.iterations
-    least = "" if all(watch.reached for _, watch in rows) else ">= "
-    print(
-        f"{given.base.n_states:>6,} {rounds:>3} {first:>8.2f} {seconds:>9.4f} {gap:>9.1e} {steps:>4}"
-        f" {peer:>9.3f} {last.gap:>9.1e} {last.steps:>6} {least + format(ratio, '.1f'):>9}"
-        + ("" if gap <= enough else "   ours missed the gap"),
-        flush=True,
-    )
+@pytest.mark.sized(
+    "side, rate, enough, rounds",
+    tiny=[(3, 0.3, 1e-2, 1)],
+    quick=[(5, 0.3, 1e-2, 1), (10, 0.3, 1e-2, 1)],
+    full=[
+        *((side, 0.01, 1e-2, 3 if side < 20 else 1) for side in (5, 10, 20)),
+        *((side, 0.3, 1e-2, 3 if side < 20 else 1) for side in (5, 10, 20, 40)),
+        *((side, 0.3, 1e-6, 3 if side < 20 else 1) for side in (5, 10, 20)),
+    ],
+)
+def bench_over_a_horizon(race: Race, side: int, rate: float, enough: float, rounds: int) -> None:
+    pytest.importorskip("imitation")
+    imitations(world(3, 2), 1.0, 10.0, rate)
+    race.case(**{"learning rate": rate, "gap asked": enough, "states": side * side})
+    horizon = HORIZON if side > 3 else 3
+    compare(race, world(side, horizon), ours_over_a_horizon, "imitation", imitations, rate, enough, rounds)
 
 
-def alone(side: int) -> None:
+@pytest.mark.sized(
+    "side, rounds",
+    tiny=[(3, 1)],
+    quick=[(5, 1)],
+    full=[(5, 3), (10, 1), (20, 1)],
+)
+def bench_without_horizon(race: Race, side: int, rounds: int) -> None:
+    pytest.importorskip("irl_maxent")
+    race.case(**{"gap asked": 1e-2, "states": side * side})
+    compare(race, world(side, None), ours, "irl-maxent", irl_maxents, 1.0, 1e-2, rounds)
+
+
+@pytest.mark.sized("side", tiny=[5], quick=[32], full=[32, 100])
+def bench_alone(race: Race, side: int) -> None:
     env = grid(side, 0.95)
     family = StateRewards(env.n_states)
     truth = np.random.default_rng(0).standard_normal(env.n_states)
     policy = SoftOptimal(family, truth).policy(env)
     drawn = np.random.default_rng(1).multinomial(100, policy / policy.sum(axis=1, keepdims=True))
-    seconds, found = timed(lambda: MaxEnt().fit([(env, Counts(drawn))], family))
-    print(f"{env.n_states:>8,} {seconds:>8.1f}s {found.log_likelihood:>16.3f} nats; {found.convergence}", flush=True)
-
-
-def main() -> None:
-    parser = argparse.ArgumentParser(description=__doc__.splitlines()[0])
-    parser.add_argument("--quick", action="store_true", help="25 and 100 states, one round")
-    parser.add_argument("--irl-maxent", metavar="DIR", help="checkout of irl-maxent; without it, no comparison with it")
-    parser.add_argument("--limit", type=float, default=60.0, help="seconds that a peer has")
-    parser.add_argument("--rounds", type=int, default=3, help="of each comparison; one of the longest")
-    options = parser.parse_args()
-    if options.irl_maxent is not None:
-        sys.path.insert(0, os.path.join(options.irl_maxent, "src"))
-    for name, enough, rate in COMPARED:
-        if name == "irl-maxent" and options.irl_maxent is None:
-            continue
-        horizon = HORIZON if name == "imitation" else None
-        peer, mine = (imitations, ours_over_a_horizon) if horizon else (irl_maxents, ours)
-        print(f"\n{name} at learning rate {rate:g}, gap {enough:g} nats, at most {options.limit:g} s")
-        print("states   n gap at 0    ours, s       gap its   peer, s       gap  steps     ratio", flush=True)
-        small = world(5, horizon)
-        mine(small, enough)
-        peer(small, 1.0, 10.0, rate)
-        for side in [5, 10] if options.quick else [5, 10, 20, 40]:
-            given = world(side, horizon)
-            rounds = 1 if options.quick or side == 40 or (side == 20 and horizon is None) else options.rounds
-            theirs = lambda: peer(given, enough, options.limit, rate)  # noqa: B023, E731
-            compare(given, mine, theirs, rounds, enough)
-    print("\nours alone")
-    for side in [32] if options.quick else [32, 100, 316]:
-        alone(side)
-
-
-if __name__ == "__main__":
-    main()
+    race.case(states=env.n_states)
+    found = race(lambda: MaxEnt().fit([(env, Counts(drawn))], family))
+    race.note(steps=found.convergence.iterations)

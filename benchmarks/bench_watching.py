@@ -1,7 +1,5 @@
 """What it costs to single out an objective: watching by expected gain per cost, or for a fixed number of sessions.
 
-Run ``OMP_NUM_THREADS=1 python -m benchmarks.watching [--quick]``.
-
 Six random environments with 5 states and 3 actions (Dirichlet transitions, discount .9), 60 objectives, the agent of
 one of them errs in a fifth of its choices.  A session is one episode of 10 steps at a cost of 1 each; setting up
 another environment than the last costs a price.  Greedy elimination says where to go; the goal is that the confidence
@@ -11,17 +9,20 @@ are means over seeds, with standard errors.
 
 from __future__ import annotations
 
-import argparse
 from dataclasses import dataclass
-from typing import Any
 
 import numpy as np
+import pytest
 
 import irl_ident as ii
+from benchmarks.race import Race
 from irl_ident import builders, design
 
 STATES, ACTIONS, ENVIRONMENTS, OBJECTIVES = 5, 3, 6, 60
 ERROR, LEVEL, HORIZON, GIVEN_UP = 0.2, 0.05, 10, 5000.0
+
+SCHEDULES = (1, 2, 4, 8)
+"""Sessions of the fixed schedules."""
 
 FAMILY = ii.rewards.StateRewards(STATES)
 POOL = np.random.default_rng(1).uniform(-1, 1, (OBJECTIVES, STATES))
@@ -71,24 +72,26 @@ def scheduled(agent: ii.agents.Agent, price: float, seed: int, sessions: int) ->
     return cost
 
 
-def main() -> None:
-    parser = argparse.ArgumentParser(description=__doc__.splitlines()[0])
-    parser.add_argument("--quick", action="store_true", help="few seeds")
-    seeds = range(4 if parser.parse_args().quick else 40)
-    schedules = (1, 2, 4, 8)
-    names = ("price", "by gain", *(f"m = {m}" for m in schedules))
-    print(" ".join(f"{name:>12}" for name in names), flush=True)
-    for price in (0.0, 30.0, 200.0):
-        costs: list[list[Any]] = []
-        for seed in seeds:
-            agent = ii.agents.Noisy(FAMILY, POOL[seed], ERROR)
-            fixed = [scheduled(agent, price, seed, m) for m in schedules]
-            costs.append([watched(agent, price, seed), *fixed])
-        table = np.array(costs)
-        means, errors = table.mean(axis=0), table.std(axis=0, ddof=1) / np.sqrt(len(table))
-        cells = (f"{mean:.0f} ± {error:.0f}" for mean, error in zip(means, errors, strict=True))
-        print(f"{price:>12g} " + " ".join(f"{cell:>12}" for cell in cells), flush=True)
+@pytest.mark.sized(
+    "price, seeds",
+    tiny=[(0.0, 2)],
+    quick=[(30.0, 4)],
+    full=[(0.0, 40), (30.0, 40), (200.0, 40)],
+)
+def bench_cost(race: Race, price: float, seeds: int) -> None:
+    """Not a race: what is compared is what watching costs, and the time is that of the simulation."""
 
+    def costs() -> np.ndarray:
+        agents = [ii.agents.Noisy(FAMILY, POOL[seed], ERROR) for seed in range(seeds)]
+        return np.array(
+            [
+                [watched(agent, price, seed), *(scheduled(agent, price, seed, m) for m in SCHEDULES)]
+                for seed, agent in enumerate(agents)
+            ]
+        )
 
-if __name__ == "__main__":
-    main()
+    race.case(price=price, seeds=seeds)
+    table = race(costs)
+    means, errors = table.mean(axis=0), table.std(axis=0, ddof=1) / np.sqrt(seeds)
+    names = ("by gain", *(f"m = {m}" for m in SCHEDULES))
+    race.note(**{name: f"{mean:.0f} ± {error:.0f}" for name, mean, error in zip(names, means, errors, strict=True)})

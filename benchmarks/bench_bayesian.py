@@ -1,7 +1,5 @@
 """Bayesian inverse RL against a plain Metropolis chain: effective samples a second, of the same posterior.
 
-Run ``python -m benchmarks.bayesian [--quick] [--agents noisy]``.
-
 Slippery grids with four actions, discount .95; rewards on d features drawn from a standard normal, or on every state;
 the true parameters are drawn from the prior, N(0, 1), and ten choices of their agent are seen in every state.
 
@@ -9,31 +7,27 @@ The peer is a Gaussian random walk with Metropolis' test that plans every propos
 numpy until no value changes by more than 1e-4 (Ramachandran & Amir's PolicyWalk as it is commonly written).  It is
 given what it would have to find out: it starts from draws of our posterior and its step size, the same in all
 directions, is tuned to an acceptance of .3 beforehand; neither is timed.  Its effective samples a step come from
-``--steps`` steps of 8 such chains, which are planned by our batch planners to make them long; its seconds a step from
+``STEPS`` steps of 8 such chains, which are planned by our batch planners to make them long; its seconds a step from
 plain steps on their own.  Ours holds everything: modes, warm-up, draws, diagnostics.  Effective samples are ArviZ's
 bulk ESS of the parameter that has the least.
 """
 
 from __future__ import annotations
 
-import os
-
-os.environ.update(dict.fromkeys(("OMP_NUM_THREADS", "OPENBLAS_NUM_THREADS", "MKL_NUM_THREADS"), "1"))
-
-import argparse
 import time
-from collections.abc import Callable
 from dataclasses import dataclass
 from statistics import median
 from typing import Any
 
 import numpy as np
+import pytest
 from arviz_stats.base import array_stats
 
+from benchmarks.race import Lap, Race
 from irl_ident import Environment, agents, builders
 from irl_ident.evidence import Counts
 from irl_ident.rewards import LinearRewards, RewardFamily, StateRewards
-from irl_ident.solvers.bayesian import BayesianIRL, Posterior
+from irl_ident.solvers.bayesian import BayesianIRL
 from irl_ident.solvers.choices import BoltzmannChoices, Choices, NoisyChoices, SoftChoices
 
 DISCOUNT, EPSILON, ACCEPTANCE, CHAINS = 0.95, 0.2, 0.3, 8
@@ -139,63 +133,45 @@ def seconds_a_step(given: Problem, draws: Vector, budget: float = 2.0) -> float:
     return median(times)
 
 
-def timed(run: Callable[[], Posterior]) -> tuple[float, Posterior]:
-    begun = time.perf_counter()
-    result = run()
-    return time.perf_counter() - begun, result
+SIZES = {
+    "tiny": [("soft", 3, 2, 0)],
+    "quick": [("soft", 4, 4, 0), ("boltzmann", 4, 4, 0)],
+    "full": [
+        *(
+            (agent, side, dim, seed)
+            for agent in ("soft", "boltzmann")
+            for side in (4, 8)
+            for dim in (4, side**2)
+            for seed in range(3)
+        ),
+        *((agent, 10, 4, seed) for agent in ("soft", "boltzmann") for seed in range(3)),
+        *(("noisy", 4, dim, seed) for dim in (4, 16) for seed in range(3)),
+    ],
+}
+STEPS = {"tiny": 200, "quick": 2000, "full": 2000}
+"""Of each chain of the peer, by the size of the run."""
 
 
-def compare(rationality: str, side: int, dim: int, seeds: int, steps: int) -> None:
-    rows = []
-    for seed in range(seeds):
-        given = problem(rationality, side, dim, seed)
-        solver = BayesianIRL(given.rationality, epsilon=EPSILON, seed=seed, **SETTINGS[rationality])
-        seconds, ours = timed(lambda: solver.fit([(given.env, Counts(given.counts))], given.family))  # noqa: B023
-        draws, acceptance = walked(given, ours.draws[:CHAINS, -1], steps, np.random.default_rng(seed))
-        per_step = float(array_stats.ess(np.moveaxis(draws, 2, 0), chain_axis=1, draw_axis=2).min()) / (CHAINS * steps)
-        cost = seconds_a_step(given, draws)
-        apart = np.abs(draws.mean(axis=(0, 1)) - ours.pooled.mean(axis=0)) / ours.deviation
-        theirs = per_step / cost
-        rate = ours.effective.min() / seconds
-        rows.append(
-            (
-                rate,
-                theirs,
-                rate / theirs,
-                ours.effective.min(),
-                ours.r_hat.max(),
-                per_step,
-                cost,
-                acceptance,
-                apart.max(),
-            )
-        )
-    middle = [median(row[k] for row in rows) for k in range(9)]
-    spread = [row[2] for row in rows]
-    print(
-        f"{rationality:>9} {side * side:>4} {dim:>4} {middle[0]:>9.1f} {middle[1]:>9.3f} {middle[2]:>8.0f} "
-        f"{min(spread):>7.0f} {max(spread):>7.0f} {middle[3]:>7.0f} {middle[4]:>6.3f} {middle[5]:>9.5f} "
-        f"{1e3 * middle[6]:>8.2f} {middle[7]:>5.2f} {middle[8]:>5.2f}",
-        flush=True,
-    )
-
-
-def main() -> None:
-    parser = argparse.ArgumentParser(description=__doc__.splitlines()[0])
-    parser.add_argument("--quick", action="store_true", help="one seed, 16 states")
-    parser.add_argument("--steps", type=int, default=4000, help="steps of each chain of the peer")
-    parser.add_argument("--seeds", type=int, default=3)
-    parser.add_argument("--agents", nargs="+", choices=list(SETTINGS), default=list(SETTINGS))
-    options = parser.parse_args()
+@pytest.mark.sized("rationality, side, dim, seed", **SIZES)
+def bench_posterior(
+    race: Race, request: pytest.FixtureRequest, rationality: str, side: int, dim: int, seed: int
+) -> None:
+    steps = STEPS[request.config.getoption("--size")]
     array_stats.rhat(np.random.default_rng(0).standard_normal((4, 10)))
-    print("agent, states, d; effective samples a second: ours, plain; ratio: median, least, greatest; then ours: least")
-    print("effective size, largest R-hat; plain: effective samples a step, ms a step, acceptance; means apart, in sd")
-    sides = [4] if options.quick else [4, 8, 10]
-    for rationality in options.agents:
-        for side in sides:
-            for dim in (4, side * side):
-                compare(rationality, side, dim, 1 if options.quick else options.seeds, options.steps)
+    given = problem(rationality, side, dim, seed)
+    settings = SETTINGS[rationality] if side > 3 else {"chains": 4, "warmup": 20, "samples": 20}
+    solver = BayesianIRL(given.rationality, epsilon=EPSILON, seed=seed, **settings)
 
+    def metropolis(ours: Any) -> Lap:
+        draws, _ = walked(given, ours.draws[:CHAINS, -1], steps, np.random.default_rng(seed))
+        effective = float(array_stats.ess(np.moveaxis(draws, 2, 0), chain_axis=1, draw_axis=2).min())
+        return Lap(1000 * seconds_a_step(given, draws) * draws.shape[0] * steps / effective)
 
-if __name__ == "__main__":
-    main()
+    race.case(agent=rationality, states=side * side, d=dim)
+    found = race(
+        lambda: solver.fit([(given.env, Counts(given.counts))], given.family),
+        {"plain chain": metropolis},
+        work=lambda posterior: float(posterior.effective.min()) / 1000,
+        unit="s for 1,000 effective samples",
+    )
+    race.note(**{"R-hat": f"{found.r_hat.max():.3f}"})

@@ -1,7 +1,5 @@
 """What certificates cost: regions, seconds, the size of the file, and the exact check of it.
 
-Run ``python -m benchmarks.certificates [behaviour | states | environments | linear ...] [--quick]``.
-
 Random environments with four actions, four successors of each and discount .9; the agent is optimal for an objective
 from a standard normal and shows all optimal actions everywhere.  It is deployed in an environment of its own, from the
 first state.  What is asked:
@@ -15,16 +13,12 @@ first state.  What is asked:
 ``behaviour``: d features on states from a standard normal, two environments.  ``states``: a reward for every state and
 as many environments as leave it nearly known.  ``environments``: 20 states, four features.  ``linear``: the slippery
 grids of :mod:`benchmarks.support` with a reward on every state, without what is done.
-Seeds are the numbers of states (of grids, their sides); seconds of processor time, of one run each.
+Seeds are the numbers of states (of grids, their sides); one run each, with the exact check that ``certify``
+makes itself.  Only cases of at most half a minute are run.
 """
 
 from __future__ import annotations
 
-import os
-
-os.environ.update(dict.fromkeys(("OMP_NUM_THREADS", "OPENBLAS_NUM_THREADS", "MKL_NUM_THREADS"), "1"))
-
-import argparse
 import json
 import time
 from collections.abc import Iterator
@@ -32,8 +26,10 @@ from dataclasses import dataclass
 from typing import Any
 
 import numpy as np
+import pytest
 
 import irl_ident as ii
+from benchmarks.race import Race
 from benchmarks.support import layout
 from irl_ident import builders, certificates, planning
 
@@ -51,10 +47,11 @@ class Case:
     agent: ii.agents.Optimal
     env: ii.Environment
 
-    @property
-    def label(self) -> str:
-        """States, parameters and environments."""
-        return f"{self.env.n_states:6d} {self.ident.family.dim:6d} {len(self.ident.environments):3d}"
+    def question(self, name: str) -> tuple[certificates.Property, ii.Environment | None]:
+        """What is asked, and where."""
+        asked = preferences(self) if name in ("prefers", "over", "loose") else behaviours(self)
+        prop = dict(asked)[name]
+        return prop, None if isinstance(prop, certificates.Linear) else self.env
 
 
 def random_case(states: int, features: int | None, environments: int, seed: int) -> Case:
@@ -121,53 +118,41 @@ def preferences(case: Case) -> Iterator[tuple[str, certificates.Property]]:
     yield "over", certificates.Linear(weights, largest - MARGIN)
 
 
-def report(case: Case, name: str, prop: certificates.Property, env: ii.Environment | None) -> None:
+def run(race: Race, case: Case, asked: str) -> None:
+    prop, env = case.question(asked)
+    race.case(states=case.env.n_states, d=case.ident.family.dim, k=len(case.ident.environments), asked=asked)
+    found = race(lambda: certificates.certify(case.ident, prop, env, regions=REGIONS))
     start = time.process_time()
-    try:
-        found = certificates.certify(case.ident, prop, env, regions=REGIONS)
-    except ValueError as error:
-        print(f"{case.label}  {name:8s} {str(error)[:60]}", flush=True)
-        return
-    seconds = time.process_time() - start
-    size = len(json.dumps(found.document)) / 1000
-    start = time.process_time()
-    accepted = found.check()
+    assert found.check()
     checked = time.process_time() - start
-    print(
-        f"{case.label}  {name:8s} {found.status:8s} {found.regions:7d} {seconds:9.2f} {checked:9.2f} {size:10.1f}"
-        f"  {'accepted' if accepted else 'REFUSED'}",
-        flush=True,
-    )
+    size = len(json.dumps(found.document)) / 1000
+    race.note(answer=found.status, regions=found.regions, **{"check, s": checked, "file, kB": size})
 
 
-def run(case: Case, *, linear_only: bool = False) -> None:
-    asked = preferences(case) if linear_only else (*behaviours(case), *preferences(case))
-    for name, prop in asked:
-        report(case, name, prop, None if isinstance(prop, certificates.Linear) else case.env)
+@pytest.mark.sized(
+    "states, features, seen, asked",
+    tiny=[(5, 3, 2, "never")],
+    quick=[(5, 3, 2, "never"), (20, 4, 2, "never"), (20, 4, 2, "avoids"), (20, 4, 4, "never"), (5, None, 3, "never")],
+    full=[
+        *((states, features, 2, "never") for states, features in ((5, 3), (10, 3), (20, 4), (50, 5), (100, 3))),
+        *((states, features, 2, "avoids") for states, features in ((20, 4), (50, 5), (100, 3))),
+        *((states, features, 2, "prefers") for states, features in ((50, 5), (100, 3))),
+        *((20, 4, seen, "never") for seen in (1, 4, 8)),
+        (5, None, 3, "never"),
+        (10, None, 4, "never"),
+        (20, None, 6, "avoids"),
+        (20, None, 6, "prefers"),
+    ],
+)
+def bench_random(race: Race, states: int, features: int | None, seen: int, asked: str) -> None:
+    run(race, random_case(states, features, seen, states), asked)
 
 
-def main() -> None:
-    parser = argparse.ArgumentParser(description=__doc__.splitlines()[0])
-    kinds = ("behaviour", "states", "environments", "linear")
-    parser.add_argument("kinds", nargs="*", default=kinds, help=", ".join(kinds))
-    parser.add_argument("--quick", action="store_true", help="small ones only")
-    given = parser.parse_args()
-    print("states parameters, environments; seconds hold one check, which certify makes itself")
-    print("     S      d   k  asked    answer   regions   seconds     check         kB")
-    if "behaviour" in given.kinds:
-        for states, features in ((5, 3), (10, 3), (20, 4)) + (() if given.quick else ((50, 5), (100, 3))):
-            run(random_case(states, features, 2, states))
-    if "states" in given.kinds:
-        for states, seen in ((5, 3), (10, 4)) + (() if given.quick else ((20, 6), (50, 8))):
-            run(random_case(states, None, seen, states))
-    if "environments" in given.kinds:
-        for seen in (1, 2, 4) + (() if given.quick else (8,)):
-            run(random_case(20, 4, seen, 20))
-    if "linear" in given.kinds:
-        for side in (10,) + (() if given.quick else (32, 100)):
-            for seen in (1, 2):
-                run(grid_case(side, seen), linear_only=True)
-
-
-if __name__ == "__main__":
-    main()
+@pytest.mark.sized(
+    "side, seen, asked",
+    tiny=[(3, 1, "prefers")],
+    quick=[(10, 1, "prefers"), (10, 2, "prefers")],
+    full=[*((side, seen, "prefers") for side in (10, 32) for seen in (1, 2)), (32, 1, "over")],
+)
+def bench_linear(race: Race, side: int, seen: int, asked: str) -> None:
+    run(race, grid_case(side, seen), asked)

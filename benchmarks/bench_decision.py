@@ -1,7 +1,5 @@
 """One decision of an experimenter: sampled rewards times candidate environments, planned in batch or one by one.
 
-Run ``OMP_NUM_THREADS=1 python -m benchmarks.decision [--quick]``.
-
 The worlds are square mazes with random walls, four actions, a tenth of the moves slips sideways, discount .95, rewards
 on states; a strategy scores every candidate for every sampled reward.  Ours is ``MaximinRegret.score`` from nothing,
 caches empty, with plans proved to 1e-9 of the range of rewards.  The peers do the same maximin Bayesian regret with a
@@ -11,20 +9,21 @@ loops   value iteration in Python loops over states and actions with a dot produ
         published environment-design code plans;
 arrays  value iteration with one dense matrix product a sweep: how a careful user of numpy would write it.
 
-Seconds are of processor time, on one thread.  Peers are timed on a few plans and multiplied.  "next" is the decision
-after that, when one maze has shown the optimal policy: plans are remembered, and the pool is cut.
+Peers are timed on a few plans and multiplied.  "next" is the decision after that, when one maze has shown the optimal
+policy: plans are remembered, and the pool is cut.  "bits" is ``InformationGain`` from nothing.
 """
 
 from __future__ import annotations
 
-import argparse
 import time
 from collections.abc import Callable
 from typing import Any
 
 import numpy as np
+import pytest
 
 import irl_ident as ii
+from benchmarks.race import Lap, Race
 from irl_ident import design
 from irl_ident.agents import Optimal
 from irl_ident.design import behaviour, regret
@@ -97,49 +96,39 @@ def forget() -> None:
     regret._planned.cache_clear()
 
 
-def row(side: int, candidates: int, samples: int, plans: tuple[int, int]) -> str:
+def one_by_one(plan: Callable[[Array, Array], Array], table: Array, thetas: Array, timed_plans: int, plans: int) -> Any:
+    """A peer that would plan all."""
+    return lambda _: Lap(plans * peer_seconds(plan, table, thetas, timed_plans))
+
+
+@pytest.mark.sized(
+    "side, candidates, samples",
+    tiny=[(3, 2, 10)],
+    quick=[(5, 10, 100), (7, 10, 100)],
+    full=[
+        *((side, 20, 500) for side in (5, 7, 10, 14)),
+        (20, 20, 200),
+        (7, 5, 500),
+        (7, 80, 500),
+        (7, 20, 125),
+        (7, 20, 2000),
+    ],
+)
+def bench_maximin_regret(race: Race, side: int, candidates: int, samples: int) -> None:
     family = ii.rewards.StateRewards(side * side)
     thetas = np.random.default_rng(0).uniform(-1, 1, (samples, side * side))
     mazes = [maze(side, seed) for seed in range(candidates)]
-    strategy = design.MaximinRegret(hypotheses=thetas)
-    nothing = ii.identified.anything(family)
-    ours = []
-    for _ in range(3):
-        forget()
-        ours.append(timed(lambda: strategy.score(nothing, mazes))[0])
+    strategy, nothing = design.MaximinRegret(hypotheses=thetas), ii.identified.anything(family)
+    table, plans = mazes[0].dense(), candidates * (samples + 1)
+    race.case(states=side * side, candidates=candidates, samples=samples)
+    peers = {
+        "loops": one_by_one(by_loops, table, thetas, 3 if side > 3 else 1, plans),
+        "arrays": one_by_one(by_arrays, table, thetas, 20 if side > 3 else 1, plans),
+    }
+    regret.best_returns(mazes[0], family, thetas[:1])
+    race(lambda: strategy.score(nothing, mazes), peers, rounds=3, before=forget)
     seen = ii.identify([(mazes[0], Optimal(family, thetas[0]).policy(mazes[0]))], family)
     later, _ = timed(lambda: strategy.score(seen, mazes))
     forget()
     information, _ = timed(lambda: design.InformationGain(hypotheses=thetas).score(nothing, mazes))
-    table = mazes[0].dense()
-    loops, arrays = (
-        candidates * (samples + 1) * peer_seconds(plan, table, thetas, count)
-        for plan, count in zip((by_loops, by_arrays), plans, strict=True)
-    )
-    spent = float(np.median(ours))
-    return (
-        f"{side * side:>7,} {candidates:>11,} {samples:>8,} {spent:>9.3f} {information:>9.3f} {later:>9.3f} "
-        f"{1e6 * spent / candidates / samples:>9.0f} {loops:>11.0f} {arrays:>9.1f} {loops / spent:>8.0f} "
-        f"{arrays / spent:>8.0f}"
-    )
-
-
-def main() -> None:
-    parser = argparse.ArgumentParser(description=__doc__.splitlines()[0])
-    parser.add_argument("--quick", action="store_true", help="small mazes and few samples")
-    quick = parser.parse_args().quick
-    sizes = [(5, 10, 100), (7, 10, 100)]
-    if not quick:
-        sizes = [(7, 20, 500), (7, 5, 500), (7, 80, 500), (7, 20, 125), (7, 20, 2000)]
-        sizes += [(5, 20, 500), (10, 20, 500), (14, 20, 500), (20, 20, 200)]
-    row(3, 2, 10, (1, 1))
-    names = ("states", "candidates", "samples", "ours, s", "bits, s", "next, s", "us a plan", "loops, s", "arrays, s")
-    widths = (7, 11, 8, 9, 9, 9, 9, 11, 9, 8, 8)
-    print(" ".join(f"{name:>{w}}" for name, w in zip((*names, "ratio", "ratio"), widths, strict=True)), flush=True)
-    for side, candidates, samples in sizes:
-        print(row(side, candidates, samples, (2 if quick else 3, 5 if quick else 20)), flush=True)
-    print("bits: InformationGain from nothing.  ratio: the peers' time over ours, loops and arrays; above 1 ours wins.")
-
-
-if __name__ == "__main__":
-    main()
+    race.note(**{"bits, s": information, "next, s": later})
