@@ -29,8 +29,8 @@ from scipy import sparse
 
 from irl_ident import Environment, planning
 from irl_ident.identified.elimination import eliminated
-from irl_ident.identified.interior import Band
 from irl_ident.identified.lifted import Cone
+from irl_ident.identified.newton import Band
 from irl_ident.identified.support import Support, supports
 from irl_ident.rewards import StateRewards
 

@@ -17,8 +17,9 @@ import irl_ident.identified.program as program_module
 import irl_ident.identified.support as support_module
 from irl_ident import planning
 from irl_ident.identified.elimination import eliminated
-from irl_ident.identified.interior import Band, iterates
+from irl_ident.identified.interior import iterates
 from irl_ident.identified.lifted import Cone
+from irl_ident.identified.newton import Band
 from irl_ident.identified.program import lifted, reduced
 from irl_ident.identified.support import _by_interior_point, _chosen_engine, certify, repaired, support, supports
 from irl_ident.rewards import LinearRewards, StateActionRewards, StateRewards
@@ -240,6 +241,7 @@ def test_dynamics_that_are_not_local_go_to_the_generic_solver(monkeypatch):
     cone, direction = grid_cone(8), directions_of(64, 1)[0]
     monkeypatch.setattr(support_module, "SIMPLEX_ENTRIES", 0)
     monkeypatch.setattr(support_module, "BAND_OPERATIONS", 0)
+    monkeypatch.setattr(support_module, "FRONT_OPERATIONS", 0)
     monkeypatch.setattr(support_module, "REDUCED_ENTRIES", 0)
     monkeypatch.setattr(program_module, "SIMPLEX_UNKNOWNS", 0)
     found = support(cone, direction)

@@ -47,6 +47,8 @@ class Eliminated:
         Columns of the values of states without observation.
     lifted_rows : int
         Number of rows of the cone.
+    group : int (n,)
+        Columns that belong together, numbered from 0: the values of one state in all environments, or one reward.
     """
 
     theta: sparse.csr_array
@@ -58,6 +60,7 @@ class Eliminated:
     equal_scale: Array
     hidden: tuple[Indices, ...]
     lifted_rows: int
+    group: Indices
 
     @property
     def unknowns(self) -> int:
@@ -95,7 +98,8 @@ def eliminated(cone: Cone) -> Eliminated:
     chosen, chosen_origin, chosen_scale = _scaled(plain, marks.chosen[~used[marks.chosen]])
     at_least, origin, scale = _scaled(substituted, marks.others)
     equal = sparse.csr_array(sparse.vstack([chosen, tied], format="csr"))
-    order = _order(sparse.csr_array(sparse.vstack([abs(at_least), abs(equal), abs(back)], format="csr")), kept, cone)
+    state = _states(kept, cone)
+    order = _order(sparse.csr_array(sparse.vstack([abs(at_least), abs(equal), abs(back)], format="csr")), state)
     place = np.argsort(order)
     return Eliminated(
         sparse.csr_array(back[:, order]),
@@ -107,6 +111,7 @@ def eliminated(cone: Cone) -> Eliminated:
         np.concatenate([chosen_scale, tied_scale]),
         tuple(place[position[start + block.hidden]] for start, block in zip(cone.starts, cone.blocks, strict=False)),
         lifted.shape[0],
+        _groups(state)[order],
     )
 
 
@@ -184,13 +189,25 @@ def _scaled(rows: sparse.csr_array, places: Indices) -> tuple[sparse.csr_array, 
     return sparse.csr_array(sparse.diags_array(scale) @ part[kept]), places[kept], scale
 
 
-def _order(rows: sparse.csr_array, kept: Indices, cone: Cone) -> Indices:
-    """The better of reverse Cuthill-McKee and state by state, by bandwidth."""
-    pattern = sparse.csr_array(rows.T @ rows)
+def _states(kept: Indices, cone: Cone) -> Indices:
+    """The state whose value each unknown is, -1 for rewards."""
     state = np.full(kept.size, -1)
     for start, block in zip(cone.starts, cone.blocks, strict=False):
         inside = (kept >= start) & (kept < start + block.known.size)
         state[inside] = kept[inside] - start
+    return state
+
+
+def _groups(state: Indices) -> Indices:
+    alone = state < 0
+    numbers = state.copy()
+    numbers[alone] = state.max(initial=-1) + 1 + np.arange(alone.sum())
+    return np.unique(numbers, return_inverse=True)[1].ravel().astype(np.int64)
+
+
+def _order(rows: sparse.csr_array, state: Indices) -> Indices:
+    """The better of reverse Cuthill-McKee and state by state, by bandwidth."""
+    pattern = sparse.csr_array(rows.T @ rows)
     candidates = [
         np.argsort(state, kind="stable"),
         reverse_cuthill_mckee(sparse.csr_matrix(pattern), symmetric_mode=True),

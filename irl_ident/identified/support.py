@@ -32,8 +32,9 @@ from scipy.sparse.linalg import splu
 
 from irl_ident.environment import Array
 from irl_ident.identified.elimination import eliminated
-from irl_ident.identified.interior import Band, iterates
+from irl_ident.identified.interior import iterates
 from irl_ident.identified.lifted import Block, Cone
+from irl_ident.identified.newton import Band, Fronts, Newton
 from irl_ident.identified.program import Program, lifted, reduced
 
 __all__ = ["Cone", "Support", "certify", "support", "supports"]
@@ -62,8 +63,9 @@ FEASIBLE = 1e-9
 SIMPLEX_ENTRIES = 50_000
 FEW_UNKNOWNS = 64
 REDUCED_ENTRIES = 20_000_000
-BAND_OPERATIONS = 5e10
-"""Limits, in entries of dense rows and in operations of one band factorisation, that choose the method by size."""
+BAND_OPERATIONS = 1e9
+FRONT_OPERATIONS = 2e11
+"""Limits, in entries of dense rows and in operations of one factorisation, that choose the method by size."""
 
 
 @dataclass(frozen=True, eq=False)
@@ -150,7 +152,7 @@ def supports(cone: Cone, directions: Iterable[npt.ArrayLike]) -> Iterator[Suppor
             where = int(np.argmin(np.isfinite(given)))
             raise ValueError(f"direction[{where}] is {float(given[where])!r}: should be finite")
         engine = _engine(cone)
-        if isinstance(engine, Band):
+        if isinstance(engine, Newton):
             found = _by_interior_point(cone, engine, given)
             if found.gap <= HOPELESS * np.abs(given).sum() and found.violation <= VIOLATION:
                 yield found
@@ -224,7 +226,7 @@ def repaired(block: Block, multipliers: Array) -> Array:
     return block.balance(proof)
 
 
-def _by_interior_point(cone: Cone, band: Band, direction: Array) -> Support:
+def _by_interior_point(cone: Cone, newton: Newton, direction: Array) -> Support:
     """The best certified answer along the iterates; stops when it is good, or no longer gets better."""
     nothing = [np.zeros(block.hidden.size) for block in cone.blocks]
     best = certify(
@@ -233,7 +235,7 @@ def _by_interior_point(cone: Cone, band: Band, direction: Array) -> Support:
     if not direction.any():
         return best
     stalled = 0
-    for step, iterate in enumerate(iterates(band, direction), start=1):
+    for step, iterate in enumerate(iterates(newton, direction), start=1):
         if iterate.gap > PROMISING * max(abs(iterate.value), np.abs(direction).max()):
             continue
         words = f"interior point, {step} steps"
@@ -263,17 +265,17 @@ def _size(direction: Array, value: float) -> float:
     return max(abs(value), 0.01 * float(np.abs(direction).max()))
 
 
-_engines: WeakKeyDictionary[Cone, Program | Band] = WeakKeyDictionary()
+_engines: WeakKeyDictionary[Cone, Program | Newton] = WeakKeyDictionary()
 
 
-def _engine(cone: Cone) -> Program | Band:
+def _engine(cone: Cone) -> Program | Newton:
     if cone not in _engines:
         _engines[cone] = _chosen_engine(cone)
     return _engines[cone]
 
 
-def _chosen_engine(cone: Cone) -> Program | Band:
-    """Simplex on dense rows where they are few, else the band, else HiGHS on what is smaller."""
+def _chosen_engine(cone: Cone) -> Program | Newton:
+    """Simplex on dense rows where they are few, else an interior point, else HiGHS on what is smaller."""
     unknowns = cone.dim + sum(block.hidden.size for block in cone.blocks)
     entries = cone.rows.shape[0] * unknowns
     if entries <= SIMPLEX_ENTRIES or (unknowns <= FEW_UNKNOWNS and entries <= REDUCED_ENTRIES):
@@ -281,4 +283,7 @@ def _chosen_engine(cone: Cone) -> Program | Band:
     form = eliminated(cone)
     if form.unknowns * (form.bandwidth + 1) ** 2 <= BAND_OPERATIONS:
         return Band(form)
+    fronts = Fronts(form)
+    if fronts.dissection.operations <= FRONT_OPERATIONS:
+        return fronts
     return reduced(cone) if entries <= REDUCED_ENTRIES else lifted(cone)
