@@ -32,3 +32,7 @@ def __getattr__(name: str) -> Any:
     from irl_ident.report.html import page
 
     return page
+
+
+def __dir__() -> list[str]:
+    return list(__all__)
