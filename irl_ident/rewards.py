@@ -68,6 +68,11 @@ class RewardFamily(ABC):
         """The reward of ``theta`` (d,) in ``env``, as (S, A)."""
         return (self.matrix(env) @ self.checked(theta)).reshape(env.n_states, env.n_actions)
 
+    def rewards(self, env: Environment, thetas: npt.ArrayLike) -> Array:
+        """The rewards of many ``thetas`` (N, d) in ``env``, as (N, S, A)."""
+        given = np.asarray(thetas, dtype=float)
+        return (self.matrix(env) @ given.T).T.reshape(len(given), env.n_states, env.n_actions)
+
     def checked(self, theta: npt.ArrayLike) -> Array:
         """``theta`` as a float array (d,), or ``ValueError``."""
         given = checked_floats("theta", theta)

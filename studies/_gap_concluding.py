@@ -92,8 +92,7 @@ def selected(training: Sequence[Environment], family: RewardFamily, base: Array,
 
 def gaps_of(family: RewardFamily, thetas: Array, base: Array, env: Environment) -> Array:
     """The gap in ``env`` of optimal agents with objectives (N, d), each taking ties evenly, (N,)."""
-    rewards = (family.matrix(env) @ thetas.T).T.reshape(-1, env.n_states, env.n_actions)
-    marked = planning.optimal_actions(planning.optimal_batch(env, rewards))
+    marked = planning.optimal_actions(planning.optimal_batch(env, family.rewards(env, thetas)))
     kinds, place = np.unique(marked.reshape(len(thetas), -1), axis=0, return_inverse=True)
     reward = family.reward(env, base)
     policies = planning.uniform_over(kinds.reshape(-1, *reward.shape))

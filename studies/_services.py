@@ -87,7 +87,7 @@ class Market:
         """What random play and the best play win for each candidate on the training floors, (64,) each."""
         even, best = np.zeros(CANDIDATES), np.zeros(CANDIDATES)
         for env in self.training:
-            rewards = (FAMILY.matrix(env) @ self.candidates.T).T.reshape(CANDIDATES, env.n_states, env.n_actions)
+            rewards = FAMILY.rewards(env, self.candidates)
             best += planning.optimal_batch(env, rewards).max(axis=2) @ env.initial / TRAINING
             visits = planning.occupancy(env, np.full(rewards.shape[1:], 1 / env.n_actions))
             even += (rewards * visits).sum(axis=(1, 2)) / TRAINING

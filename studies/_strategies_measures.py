@@ -134,9 +134,9 @@ class Belief:
     def update(self, env: Environment, counts: npt.NDArray[Any]) -> None:
         """Take choices (S, A) in ``env``."""
         if env.digest not in self._planned:
-            shape = (len(self._pool), env.n_states, env.n_actions)
-            rewards = (self._family.matrix(env) @ self._pool.T).T.reshape(shape)
-            self._planned[env.digest] = soft_batch(env, rewards, self._temperature).log_policy.reshape(shape[0], -1)
+            rewards = self._family.rewards(env, self._pool)
+            log_policy = soft_batch(env, rewards, self._temperature).log_policy
+            self._planned[env.digest] = log_policy.reshape(len(self._pool), -1)
         self._log_likelihood = self._log_likelihood + self._planned[env.digest] @ counts.ravel()
 
     @property
@@ -168,7 +168,7 @@ class HeldOut:
         """Plan every objective, and its opposite, in every environment."""
         ends = []
         for env in environments:
-            rewards = (family.matrix(env) @ pool.T).T.reshape(len(pool), env.n_states, env.n_actions)
+            rewards = family.rewards(env, pool)
             ends.append(
                 [sign * planning.optimal_batch(env, sign * rewards).max(axis=2) @ env.initial for sign in (1, -1)]
             )

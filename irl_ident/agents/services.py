@@ -210,8 +210,7 @@ class Commissioned(Agent):
 
 def leaf_actions(env: Environment, family: RewardFamily, objectives: Array, horizon: int | None) -> Mask:
     """The actions that leaves with these objectives (N, d) choose among, evenly, in each state; (N, S, A)."""
-    features = family.matrix(env)
-    rewards = (features @ objectives.T).T.reshape(len(objectives), env.n_states, env.n_actions)
+    rewards = family.rewards(env, objectives)
     if horizon is None:
         return planning.optimal_actions(planning.optimal_batch(env, rewards))
     q = rewards

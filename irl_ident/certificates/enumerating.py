@@ -130,9 +130,7 @@ def _told_apart(question: Question, points: Array, middle: Array) -> tuple[Array
 
 def _planned(question: Question, thetas: Array) -> Array:
     """Values Q (N, S, A) of objectives (N, d)."""
-    env = question.known
-    rewards = (question.premise.ident.family.matrix(env) @ thetas.T).T.reshape(-1, env.n_states, env.n_actions)
-    return planning.optimal_batch(env, rewards)
+    return planning.optimal_batch(question.known, question.premise.ident.family.rewards(question.known, thetas))
 
 
 def _optimal_where_visited(env: Environment, q: Array, ties: float) -> Mask:

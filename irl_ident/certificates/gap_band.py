@@ -167,8 +167,7 @@ class _Reached:
         """Note members at, or near, those of ``points`` (N, d) whose gaps would be new."""
         question = self.question
         env, ties = question.known, question.premise.tolerances.ties
-        rewards = (question.features @ points.T).T.reshape(-1, env.n_states, env.n_actions)
-        q = planning.optimal_batch(env, rewards)
+        q = planning.optimal_batch(env, question.premise.ident.family.rewards(env, points))
         for theta, best in zip(points, q >= q.max(axis=2, keepdims=True) - ties, strict=True):
             key = np.packbits(best[question.states]).tobytes()
             if key in self.seen:

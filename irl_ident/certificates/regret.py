@@ -37,6 +37,7 @@ from irl_ident.highs import minimise
 from irl_ident.identified.advantages import normaliser
 from irl_ident.identified.base import IdentifiedSet
 from irl_ident.planning.checks import policy_on
+from irl_ident.rewards import RewardFamily
 
 REGIONS = 500
 """So many parts of the set are looked at for one policy, when nothing else is asked for."""
@@ -231,7 +232,7 @@ def _regret(question: Question, theta: Array) -> float:
 def _regrets(question: Question, thetas: Array) -> Array:
     """The same for many, (N,)."""
     env, (other, error) = question.known, question.policy_maps[0]
-    rewards = (question.features @ thetas.T).T.reshape(-1, env.n_states, env.n_actions)
+    rewards = question.premise.ident.family.rewards(env, thetas)
     best = planning.optimal_batch(env, rewards, tolerance=CLOSELY).max(axis=2)
     lost = (best - (other @ thetas.T).T) @ env.initial
     return np.asarray(question.normaliser * lost - BATCHED * (1 + np.abs(best).max(axis=1)) - error)
@@ -284,13 +285,12 @@ def minimax_policy(
     >>> found.policy.round(3).tolist(), round(found.upper, 3)
     ([[0.333, 0.333, 0.333]], 1.333)
     """
-    features = ident.family.matrix(env)
     thetas = _first(ident, env)
     best: Minimax | None = None
     lower = 0.0
     for number in range(rounds):
         objectives = np.unique(np.array(thetas), axis=0)
-        visits, prior = _answered(env, features, objectives)
+        visits, prior = _answered(env, ident.family, objectives)
         lower = max(lower, _least(env, ident, objectives, prior))
         policy = _policy_of(env, ident, visits, prior @ objectives)
         worst = worst_case_regret(ident, policy, env, tolerance=tolerance / 4, regions=regions)
@@ -318,13 +318,13 @@ def _first(ident: IdentifiedSet, env: Environment) -> list[Array]:
     return found
 
 
-def _answered(env: Environment, features: sparse.csr_array, objectives: Array) -> tuple[Array, Array]:
+def _answered(env: Environment, family: RewardFamily, objectives: Array) -> tuple[Array, Array]:
     """Occupancies (S * A,) that lose least under the worst of the objectives, and the program's prior on these."""
     n, size = normaliser(env), env.n_states * env.n_actions
-    best = planning.optimal_batch(env, (features @ objectives.T).T.reshape(-1, env.n_states, env.n_actions))
-    returns = n * best.max(axis=2) @ env.initial
+    rewards = family.rewards(env, objectives)
+    returns = n * planning.optimal_batch(env, rewards).max(axis=2) @ env.initial
     flow = sparse.csr_array(env.shaping.T)
-    losses = sparse.csr_array(n * (features @ objectives.T).T)
+    losses = sparse.csr_array(n * rewards.reshape(len(objectives), -1))
     rows = sparse.block_array([[flow, None], [losses, sparse.csr_array(np.ones((len(objectives), 1)))]], format="csr")
     least = np.concatenate([env.initial, returns])
     most = np.concatenate([env.initial, np.full(len(objectives), np.inf)])

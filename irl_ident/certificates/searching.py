@@ -192,8 +192,7 @@ def behaviour_keys(question: Question, points: Array) -> list[bytes]:
     if question.env is None or any(isinstance(atom, Linear | RegretAtMost) for atom in question.atoms):
         return [b""] * len(points)
     env, family = question.env, question.premise.ident.family
-    rewards = (family.matrix(env) @ points.T).T.reshape(-1, env.n_states, env.n_actions)
-    q = planning.optimal_batch(env, rewards)
+    q = planning.optimal_batch(env, family.rewards(env, points))
     best = q >= q.max(axis=2, keepdims=True) - question.premise.tolerances.ties
     return [np.packbits(mask[question.states]).tobytes() for mask in best]
 

@@ -136,7 +136,7 @@ def _planned(env: Environment, family: RewardFamily, optimised: Array, thetas: A
     size = max(1, BATCH // features.shape[0])
     chosen = []
     for first in range(0, len(optimised), size):
-        rewards = (features @ optimised[first : first + size].T).T.reshape(-1, env.n_states, env.n_actions)
+        rewards = family.rewards(env, optimised[first : first + size])
         chosen.append(planning.optimal_batch(env, rewards).argmax(axis=2))
     policies, numbers = np.unique(np.concatenate(chosen), axis=0, return_inverse=True)
     visits = np.array([planning.occupancy(env, np.eye(env.n_actions)[policy]).ravel() for policy in policies])

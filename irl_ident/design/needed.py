@@ -220,7 +220,7 @@ def _speaking(ident: IdentifiedSet, candidates: Sequence[Environment], thetas: A
     centre = ident.center()
     everybody = np.vstack([centre, (1 - INSIDE) * thetas + INSIDE * centre])
     for place, env in enumerate(candidates):
-        rewards = (ident.family.matrix(env) @ everybody.T).T.reshape(-1, env.n_states, env.n_actions)
+        rewards = ident.family.rewards(env, everybody)
         if ident.rationality == "soft":
             policies = soft_batch(env, rewards, float(getattr(ident, "temperature", 1.0))).policy
             differs = (np.abs(policies[1:] - policies[0]) > APART).any(axis=2)

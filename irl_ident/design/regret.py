@@ -160,11 +160,10 @@ def at_most(
 def best_returns(env: Environment, family: RewardFamily, thetas: npt.ArrayLike) -> Array:
     """``J*`` of each of ``thetas`` (N, d) in ``env``, (N,)."""
     given = np.asarray(thetas, dtype=float)
-    features = family.matrix(env)
     found = np.empty(len(given))
-    size = max(1, BATCH // features.shape[0])
+    size = max(1, BATCH // (env.n_states * env.n_actions))
     for first in range(0, len(given), size):
-        rewards = (features @ given[first : first + size].T).T.reshape(-1, env.n_states, env.n_actions)
+        rewards = family.rewards(env, given[first : first + size])
         found[first : first + size] = planning.optimal_batch(env, rewards).max(axis=2) @ env.initial
     return normaliser(env) * found
 

@@ -190,14 +190,12 @@ def session_gains(
     """
     many = np.asarray(episodes, dtype=float)
     share = np.full(len(thetas), 1 / len(thetas)) if weights is None else weights
-    shape = (len(thetas), env.n_states, env.n_actions)
     if isinstance(ident, NoisySet):
         best = _best(env, ident, thetas)
         choices = expected_choices(env, _erring(ident, best), horizon)
         gains = np.array([share @ _contradicted(ident, env, best, choices * n) for n in many])
     elif isinstance(ident, SoftConfidenceSet):
-        rewards = (ident.family.matrix(env) @ thetas.T).T.reshape(shape)
-        plans = soft_batch(env, rewards, ident.temperature)
+        plans = soft_batch(env, ident.family.rewards(env, thetas), ident.temperature)
         choices = expected_choices(env, plans.policy, horizon)
         log_seen = plans.log_policy
         if ident.error:

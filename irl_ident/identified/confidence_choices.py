@@ -63,8 +63,7 @@ class Choices:
         """In nats, of each of ``thetas`` (N, d), (N,)."""
         total = np.zeros(len(thetas))
         for env, counts in self.data:
-            rewards = (self.family.matrix(env) @ thetas.T).T.reshape(-1, env.n_states, env.n_actions)
-            log_policy = soft_batch(env, rewards, self.temperature).log_policy
+            log_policy = soft_batch(env, self.family.rewards(env, thetas), self.temperature).log_policy
             if self.error:
                 log_policy = np.logaddexp(log_policy + np.log1p(-self.error), np.log(self.error / env.n_actions))
             total += np.einsum("sa,nsa->n", counts, log_policy)
