@@ -12,20 +12,21 @@ MINIMAL := build/minimal
 PIP := -m pip install --quiet --disable-pip-version-check
 
 FOR_STUDIES := studies
-FOR_TESTS := studies,imitation,bayesian,parallel,test
-FOR_CHECKS := studies,imitation,bayesian,parallel,test,lint,docs
+FOR_TESTS := studies,imitation,bayesian,parallel,bench,test
+FOR_CHECKS := studies,imitation,bayesian,parallel,bench,test,lint,docs
 
 # Linear algebra in one thread: the work is split over processes.
 export OMP_NUM_THREADS := 1
 export OPENBLAS_NUM_THREADS := 1
 export MKL_NUM_THREADS := 1
 
-.PHONY: help study report test lint types docs minimal clean
+.PHONY: help study report test bench lint types docs minimal clean
 
 help:
 	@echo 'make study    run the main study (amin_singh, quick) and say where its figures are'
 	@echo 'make report   run all studies (quick) and put what they found into one report'
 	@echo 'make test     run all tests'
+	@echo 'make bench    time ours beside peers (SIZE=quick, a few minutes; SIZE=full remakes docs/performance.md)'
 	@echo 'make lint     check style and format'
 	@echo 'make types    check types'
 	@echo 'make docs     build the documentation into docs/_build/html and check its links'
@@ -39,6 +40,9 @@ report: $(VENV)/.with-tests
 
 test: $(VENV)/.with-tests
 	$(BIN)/python -m pytest -q -n auto --dist worksteal
+
+bench: $(VENV)/.with-tests
+	$(BIN)/python -m benchmarks --size $(or $(SIZE),quick)
 
 lint: $(VENV)/.with-checks
 	$(BIN)/ruff check .
