@@ -90,9 +90,11 @@ def exponent(sizes: Sequence[float], seconds: Sequence[float]) -> Exponent:
     x, y = np.log(np.asarray(sizes, dtype=float)), np.log(np.asarray(seconds, dtype=float))
     if len(set(sizes)) < 3:
         raise ValueError(f"sizes: should hold at least three different ones, were {list(sizes)}")
-    fitted = stats.linregress(x, y)
-    half = float(stats.t.ppf(0.975, x.size - 2) * fitted.stderr)
-    slope = float(fitted.slope)
+    centred = x - x.mean()
+    slope = float(centred @ y / (centred @ centred))
+    left = y - y.mean() - slope * centred
+    error = np.sqrt(left @ left / (x.size - 2) / (centred @ centred))
+    half = float(stats.t.ppf(0.975, x.size - 2) * error)
     return Exponent(slope, slope - half, slope + half, x.size, float(min(sizes)), float(max(sizes)))
 
 

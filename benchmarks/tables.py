@@ -11,12 +11,14 @@ from pathlib import Path
 from statistics import median
 from typing import Any
 
-from benchmarks import records
+from benchmarks import growth, records
 from benchmarks.records import Ratio, Row
 
 BLOCK = re.compile(r"(<!-- made: ([\w ]+) -->\n).*?(<!-- end -->)", re.DOTALL)
 
 Makers = dict[str, Callable[[Path], str]]
+OWN: Makers = {"growth": growth.table, "machine": lambda folder: machine(folder)}
+"""Topics whose tables are not of the common form."""
 
 
 def number(value: Any) -> str:
@@ -78,3 +80,15 @@ def made(text: str, folder: Path, own: Makers) -> str:
 
 def _found(rows: list[Row], peer: str) -> list[str]:
     return list(dict.fromkeys(name for row in rows for name in row.peers_found.get(peer, {})))
+
+
+def machine(folder: Path) -> str:
+    """When, on what, and with which versions each file was made."""
+    lines = ["| topic | date | size | processors | Python | libraries |", "|---|---|---|---|---|---|"]
+    for path in sorted(folder.glob("*.json")):
+        stored = records.read(path)
+        info = stored["machine_info"]
+        versions = ", ".join(f"{name} {version}" for name, version in info["versions"].items())
+        cells = (path.stem, stored["datetime"][:10], stored["size"], info["processors"], info["python"], versions)
+        lines.append("| " + " | ".join(str(cell) for cell in cells) + " |")
+    return "\n".join(lines) + "\n"
