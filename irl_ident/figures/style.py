@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import io
 from collections.abc import Iterable
 from contextlib import AbstractContextManager
 from functools import partial
@@ -143,5 +144,7 @@ def save(figure: Figure, directory: str | Path, name: str = "figure") -> tuple[P
     targets = folder / f"{name}.pdf", folder / f"{name}.png"
     silent: tuple[dict[str, Any], ...] = ({"CreationDate": None}, {"Software": None})
     for target, metadata in zip(targets, silent, strict=True):
-        write_whole(target, partial(figure.savefig, metadata=metadata, dpi=DOTS_PER_INCH))
+        drawn = io.BytesIO()
+        figure.savefig(drawn, format=target.suffix[1:], metadata=metadata, dpi=DOTS_PER_INCH)
+        write_whole(target, partial(Path.write_bytes, data=drawn.getvalue()))
     return targets
