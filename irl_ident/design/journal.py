@@ -298,6 +298,8 @@ def _checked_record(path: Path, number: int, line: bytes) -> Record:
     for key, kind in kinds[record["kind"]].items():
         if not isinstance(record.get(key), kind) or isinstance(record[key], bool):
             raise ValueError(f"{path}, line {number}: {key} is missing or of the wrong type")
+    if not all(isinstance(score, int | float) for score in record.get("scores", ())):
+        raise ValueError(f"{path}, line {number}: scores should be numbers")
     return record
 
 
