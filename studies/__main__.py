@@ -10,7 +10,7 @@ import typer
 from rich.console import Console
 from rich.progress import BarColumn, MofNCompleteColumn, Progress, TextColumn, TimeElapsedColumn, TimeRemainingColumn
 
-from irl_ident.cli.pipes import quiet_when_cut
+from irl_ident.cli.pipes import quiet_when_cut, show_all_letters
 from irl_ident.sweeps import OtherCode, TaskFailed
 from studies.report import DamagedResults, NoResults, write_gallery, write_report
 from studies.runner import Outcome, run_study
@@ -174,5 +174,6 @@ def _fail(message: str, code: int) -> NoReturn:
 
 
 if __name__ == "__main__":
+    show_all_letters()
     with quiet_when_cut():
         app(prog_name="python -m studies")

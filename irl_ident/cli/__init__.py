@@ -10,7 +10,7 @@ from irl_ident.cli.assessing import assess
 from irl_ident.cli.certifying import certify
 from irl_ident.cli.checking import check
 from irl_ident.cli.choosing import next_environment
-from irl_ident.cli.pipes import quiet_when_cut
+from irl_ident.cli.pipes import quiet_when_cut, show_all_letters
 
 __all__ = ["app", "main"]
 
@@ -29,5 +29,6 @@ app.command()(check)
 
 def main() -> None:
     """Entry point."""
+    show_all_letters()
     with quiet_when_cut():
         cast(Any, app)()

@@ -1,4 +1,4 @@
-"""Output that nobody reads to its end."""
+"""Output that nobody reads to its end, or that cannot show every letter."""
 
 from __future__ import annotations
 
@@ -6,6 +6,13 @@ import os
 import sys
 from collections.abc import Iterator
 from contextlib import contextmanager
+from io import TextIOWrapper
+
+
+def show_all_letters() -> None:
+    """Print what the terminal's encoding lacks as escapes: names may have any letters."""
+    if isinstance(sys.stdout, TextIOWrapper):
+        sys.stdout.reconfigure(errors="backslashreplace")
 
 
 @contextmanager
