@@ -52,7 +52,7 @@ types: $(VENV)/.with-checks
 	$(BIN)/mypy
 
 docs: $(VENV)/.with-checks
-	$(BIN)/python -m sphinx -W --keep-going -q -j 6 -b html docs docs/_build/html
+	$(BIN)/python -m sphinx -W --keep-going -q -j 8 -b html docs docs/_build/html
 	$(BIN)/lychee --no-progress --offline --include-fragments=anchor-only docs/_build/html README.md CONTRIBUTING.md
 	@echo docs/_build/html/index.html
 
