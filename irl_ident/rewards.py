@@ -71,7 +71,8 @@ class RewardFamily(ABC):
     def rewards(self, env: Environment, thetas: npt.ArrayLike) -> Array:
         """The rewards of many ``thetas`` (N, d) in ``env``, as (N, S, A)."""
         given = np.asarray(thetas, dtype=float)
-        return (self.matrix(env) @ given.T).T.reshape(len(given), env.n_states, env.n_actions)
+        found: Array = (self.matrix(env) @ given.T).T.reshape(len(given), env.n_states, env.n_actions)
+        return found
 
     def checked(self, theta: npt.ArrayLike) -> Array:
         """``theta`` as a float array (d,), or ``ValueError``."""
