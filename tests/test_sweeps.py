@@ -17,9 +17,11 @@ import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
 from pyarrow import parquet
+from typer.testing import CliRunner
 
 import irl_ident as ii
-from irl_ident.sweeps import OtherCode, TaskFailed, code_digest, parts, sweep
+from irl_ident.sweeps import OtherCode, TaskFailed, code_digest, digests, parts, sweep
+from irl_ident.sweeps.__main__ import app
 from irl_ident.sweeps.supervising import Died, supervise
 from irl_ident.sweeps.work import Code, Raised, Rows, Unit, Unwanted, do
 
@@ -346,3 +348,60 @@ def test_campaigns_are_swept(tmp_path):
     table = sweep(run, range(2), tmp_path, workers=1, code=example.settled).table()
     assert list(table["seed"]) == [0, 1]
     assert list(table["step"]) == [1, 1]
+
+
+FILE = """
+from pathlib import Path
+tasks = range(3)
+def run(seed):
+    if seed == 1 and Path(__file__).with_name("order").exists():
+        raise ArithmeticError("fell off")
+    return [{"seed": seed}]
+"""
+
+
+@pytest.fixture
+def command(tmp_path):
+    """The command on a file of tasks, one process."""
+    (tmp_path / "mine.py").write_text(FILE)
+
+    def call(name="mine.py", *more):
+        out = ["--workers", "1", "--out", str(tmp_path / "out")]
+        result = CliRunner().invoke(app, [str(tmp_path / name), *out, *more])
+        return result.exit_code, result.output.strip().splitlines()
+
+    return call
+
+
+def test_a_file_of_tasks_is_swept_by_a_command(tmp_path, command):
+    (tmp_path / "order").write_text("")
+    code, said = command()
+    assert code == 1
+    assert said[-1].startswith("task 1, 1, failed: ArithmeticError: fell off; what other tasks finished is kept")
+    (tmp_path / "order").unlink()
+    code, said = command()
+    assert code == 0
+    assert said[0].startswith("3 tasks, 2 of them finished earlier, ")
+    assert list(pd.read_parquet(tmp_path / "out" / "table.parquet")["seed"]) == [0, 1, 2]
+
+
+def test_a_file_without_tasks_is_one_line(tmp_path, command):
+    assert command("none.py") == (2, [f"{tmp_path / 'none.py'}: there is no such file"])
+    (tmp_path / "half.py").write_text("tasks = [1]")
+    assert command("half.py") == (2, [f"{tmp_path / 'half.py'}: does not define run"])
+
+
+def test_a_package_that_is_missing_is_named(tmp_path, monkeypatch):
+    monkeypatch.setitem(sys.modules, "joblib", None)
+    with pytest.raises(ImportError, match=r'^sweeps need joblib: pip install "irl-ident\[parallel\]"$'):
+        sweep(rows_of, [1], tmp_path, workers=1)
+
+
+def test_functions_of_scripts_take_the_digest_of_their_source_with_them():
+    def local(task):
+        return []
+
+    assert digests.computing(local, ()).func is not code_digest
+    assert digests.computing(example.run, ()).func is code_digest
+    assert digests.computing(local, ())() == code_digest(local)
+    assert digests.computing(example.run, ())() == code_digest(example.run)

@@ -10,6 +10,7 @@ import inspect
 import json
 import math
 import platform
+import sys
 import weakref
 from collections.abc import Callable, Iterable, Mapping
 from functools import cache, lru_cache, partial
@@ -100,7 +101,30 @@ def code_digest(run: Callable[..., Any], depends: Iterable[Any] = ()) -> str:
     ValueError
         When the source of ``run`` cannot be found.
     """
-    return digest([_library(), _source(run), list(depends)])
+    return _together(_source(run), depends)
+
+
+def computing(run: Callable[..., Any], depends: Iterable[Any]) -> Callable[[], str]:
+    """How a worker computes :func:`code_digest`: from its own file of ``run``, if that is imported there by its name.
+
+    A function of a script or a notebook is sent to workers as it is, and so is the digest of its source.
+    """
+    return partial(code_digest, run, depends) if _imported(run) else partial(_together, _source(run), depends)
+
+
+def _together(source: list[Any], depends: Iterable[Any]) -> str:
+    return digest([_library(), source, list(depends)])
+
+
+def _imported(run: Callable[..., Any]) -> bool:
+    """Whether other processes find ``run`` by the name of its module."""
+    thing = run.func if isinstance(run, partial) else run
+    if not (inspect.isroutine(thing) or inspect.isclass(thing)):
+        thing = type(thing)
+    module = sys.modules.get(thing.__module__)
+    if module is None or module.__name__ == "__main__":
+        return False
+    return getattr(module, thing.__qualname__.split(".")[0], None) is not None and "<locals>" not in thing.__qualname__
 
 
 @cache

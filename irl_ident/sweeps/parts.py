@@ -74,7 +74,7 @@ def seconds(files: Sequence[Path]) -> float:
     """How long the tasks of some files took, one after the other."""
     from pyarrow import parquet
 
-    return sum(float(_read(parquet.read_schema, file).metadata[b"seconds"]) for file in files)
+    return sum(_read(lambda file: float(parquet.read_schema(file).metadata[b"seconds"]), file) for file in files)
 
 
 def schema(files: Sequence[Path]) -> Any:
@@ -134,9 +134,11 @@ def save(files: Sequence[Path], target: Path) -> None:
 def _read(read: Any, file: Path) -> Any:
     import pyarrow as pa
 
+    if file.exists() and not file.is_file():
+        raise ValueError(f"{file}: should be a regular file")
     try:
         return read(file)
-    except (pa.ArrowException, OSError) as error:
+    except (pa.ArrowException, OSError, TypeError, KeyError, ValueError) as error:
         if isinstance(error, FileNotFoundError):
             raise
         why = " ".join(str(error).split())

@@ -7,12 +7,11 @@ import time
 from collections.abc import Callable, Iterable, Iterator, Sequence
 from contextlib import closing, contextmanager
 from dataclasses import dataclass
-from functools import partial
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
 from irl_ident.sweeps import parts
-from irl_ident.sweeps.digests import code_digest
+from irl_ident.sweeps.digests import computing
 from irl_ident.sweeps.processes import Here, Processes, processors
 from irl_ident.sweeps.supervising import Engine, supervise
 from irl_ident.sweeps.work import Code, Raised, Run
@@ -158,6 +157,8 @@ def sweep(
         For tasks that are not plain.
     OSError
         When rows cannot be written, or another run is in the folder.
+    ImportError
+        When a package of the extra ``parallel`` is missing.
 
     In all cases, an interrupt among them, what was finished is kept, and the same call goes on from there.
     """
@@ -167,7 +168,8 @@ def sweep(
     for argument, value in (("workers", workers), ("chunk", chunk)):
         if value is not None and (value != int(value) or value < 1):
             raise ValueError(f"{argument}: was {value!r}, should be a whole number of at least 1")
-    compute = partial(code_digest, run, tuple(depends)) if code is None else code
+    _need_packages()
+    compute = computing(run, tuple(depends)) if code is None else code
     agreed = Code(compute(), compute)
     place = Path(folder) / "-".join(filter(None, (agreed.digest[:16], name)))
     with naming(place):
@@ -219,6 +221,15 @@ def _fill(
         first = min(failed, key=lambda raised: raised.place)
         raise TaskFailed(first.place, tasks[first.place], first, len(failed) - 1)
     return len(tasks) - todo
+
+
+def _need_packages() -> None:
+    try:
+        import joblib  # noqa: F401
+        import pyarrow  # noqa: F401
+        import threadpoolctl  # noqa: F401
+    except ImportError as error:
+        raise ImportError(f'sweeps need {error.name}: pip install "irl-ident[parallel]"', name=error.name) from error
 
 
 def _engine(run: Run, code: Code, workers: int, scheduler: str | None) -> Engine:
