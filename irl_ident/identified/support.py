@@ -32,6 +32,7 @@ from scipy.sparse.linalg import splu
 
 from irl_ident.environment import Array
 from irl_ident.identified.elimination import eliminated
+from irl_ident.identified.generating import Generated
 from irl_ident.identified.interior import iterates
 from irl_ident.identified.lifted import Block, Cone
 from irl_ident.identified.newton import Band, Fronts, Newton
@@ -62,6 +63,7 @@ FEASIBLE = 1e-9
 
 SIMPLEX_ENTRIES = 50_000
 FEW_UNKNOWNS = 64
+GENERATED_ENTRIES = 1_000_000
 REDUCED_ENTRIES = 20_000_000
 BAND_OPERATIONS = 1e9
 FRONT_OPERATIONS = 2e11
@@ -230,7 +232,7 @@ def _by_interior_point(cone: Cone, newton: Newton, direction: Array) -> Support:
     """The best certified answer along the iterates; stops when it is good, or no longer gets better."""
     nothing = [np.zeros(block.hidden.size) for block in cone.blocks]
     best = certify(
-        cone, direction, np.zeros(cone.dim), nothing, np.zeros(cone.rows.shape[0]), "interior point, 0 steps"
+        cone, direction, np.zeros(cone.dim), nothing, np.zeros(sum(block.shown.size for block in cone.blocks)), "interior point, 0 steps"
     )
     if not direction.any():
         return best
@@ -265,19 +267,21 @@ def _size(direction: Array, value: float) -> float:
     return max(abs(value), 0.01 * float(np.abs(direction).max()))
 
 
-_engines: WeakKeyDictionary[Cone, Program | Newton] = WeakKeyDictionary()
+_engines: WeakKeyDictionary[Cone, Program | Generated | Newton] = WeakKeyDictionary()
 
 
-def _engine(cone: Cone) -> Program | Newton:
+def _engine(cone: Cone) -> Program | Generated | Newton:
     if cone not in _engines:
         _engines[cone] = _chosen_engine(cone)
     return _engines[cone]
 
 
-def _chosen_engine(cone: Cone) -> Program | Newton:
-    """Simplex on dense rows where they are few, else an interior point, else HiGHS on what is smaller."""
+def _chosen_engine(cone: Cone) -> Program | Generated | Newton:
+    """Simplex on dense rows or on those that matter, else an interior point, else HiGHS on what is smaller."""
     unknowns = cone.dim + sum(block.hidden.size for block in cone.blocks)
-    entries = cone.rows.shape[0] * unknowns
+    entries = sum(block.shown.size for block in cone.blocks) * unknowns
+    if unknowns == cone.dim <= FEW_UNKNOWNS and entries > GENERATED_ENTRIES:
+        return Generated(cone)
     if entries <= SIMPLEX_ENTRIES or (unknowns <= FEW_UNKNOWNS and entries <= REDUCED_ENTRIES):
         return reduced(cone)
     form = eliminated(cone)
