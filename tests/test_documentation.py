@@ -27,6 +27,13 @@ def test_pages_with_code_cells_are_run():
             assert all(line in front for line in EXECUTED), name
 
 
+def test_commands_in_cells_fail_the_build_when_they_fail():
+    """``!command`` passes over the exit code; the magic ``%%bash`` does not."""
+    for name, text in PAGES.items():
+        assert re.findall(r"^!(?!\[).*", text, re.MULTILINE) == [], name
+    assert "%%bash" in PAGES["contributing.md"]
+
+
 def test_tutorials_and_the_guide_for_contributors_show_no_python_that_is_not_run():
     checked = [name for name in PAGES if name.startswith(RUN)]
     assert len(checked) == 9
