@@ -17,15 +17,17 @@ outer relaxation: it holds every consistent reward, and perhaps some that are no
 from __future__ import annotations
 
 from collections.abc import Iterable, Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
+from typing import Any
 
 import numpy as np
 import numpy.typing as npt
 from scipy import sparse
 from scipy.sparse.linalg import splu
 
-from irl_ident.environment import Array, Mask
+from irl_ident.environment import Mask
 from irl_ident.identified.observed import System
+from irl_ident.planning.refining import extended
 from irl_ident.transitions import visited
 
 Indices = npt.NDArray[np.int64]
@@ -35,6 +37,12 @@ ROUNDING = 0.25
 
 NEGLIGIBLE_ROW = 256
 """Reduced rows with no entry above this times the rounding of their largest term are rows of 0, and say nothing."""
+
+EXTENDED_ENTRIES = 4_000_000
+"""Up to so many entries reduced rows are computed in extended precision: near ties they are small differences."""
+
+REFINED = 3
+"""Solves in double precision, each of what the ones before left over, that give values in extended precision."""
 
 
 @dataclass(frozen=True, eq=False)
@@ -51,6 +59,10 @@ class Constraints:
         System and row ``s * A + a`` that each inequality comes from.
     dim : int
         The first ``dim`` of the n unknowns are ``theta``.
+    noise : float
+        Entries of the rows are right to within this.
+    lost : bool
+        Whether a row that is known to be above 0 cannot be told from rounding.
     """
 
     equal: sparse.csr_array
@@ -58,6 +70,8 @@ class Constraints:
     strict: Mask
     origin: Indices
     dim: int
+    noise: float = 0.0
+    lost: bool = False
 
     @property
     def unknowns(self) -> int:
@@ -79,38 +93,65 @@ def lifted(systems: Sequence[System], dim: int) -> Constraints:
 
 def reduced(systems: Sequence[System], dim: int) -> Constraints:
     """The dense form: unknowns ``(theta, values of unobserved states within reach)``."""
+    unsure, lost = 0.0, False
     hidden = [np.flatnonzero(visited(s.env.transitions, s.observed) & ~s.known).astype(np.int64) for s in systems]
     total = dim + sum(states.size for states in hidden)
     blocks, start = [], dim
+    kind = np.longdouble if total * sum(s.features.shape[0] for s in systems) <= EXTENDED_ENTRIES else np.float64
     for system, states in zip(systems, hidden, strict=True):
-        values = _values(system, states, np.arange(start, start + states.size), dim, total)
-        slack = system.env.shaping @ values
-        slack[:, :dim] -= system.features.toarray()
-        terms = abs(system.env.shaping) @ np.abs(values)
-        terms[:, :dim] += abs(system.features).toarray()
-        noise = np.finfo(float).eps * terms
+        bellman, features = _bellman(system, kind), system.features.toarray().astype(kind)
+        values = _values(system, bellman, features, states, np.arange(start, start + states.size), total)
+        slack = bellman @ values
+        slack[:, :dim] -= features
+        terms = abs(bellman) @ np.abs(values)
+        terms[:, :dim] += np.abs(features)
+        noise = np.finfo(kind).eps * (terms + 2 * np.finfo(kind).eps * np.abs(values).max(axis=0, initial=0))
         slack[np.abs(slack) <= ROUNDING * noise] = 0
-        slack[np.abs(slack).max(axis=1) <= NEGLIGIBLE_ROW * noise.max(axis=1)] = 0
+        largest, loudest = np.abs(slack).max(axis=1), noise.max(axis=1)
+        slack[largest <= NEGLIGIBLE_ROW * loudest] = 0
         unreachable = ~system.known
         unreachable[states] = False
         slack[np.repeat(unreachable, system.env.n_actions)] = 0
-        blocks.append(sparse.csr_array(slack))
+        kept = np.abs(slack).max(axis=1) > 0
+        unsure = max(unsure, float((loudest[kept] / largest[kept]).max(initial=0)))
+        lost |= bool(((system.strict & ~system.shown).ravel() & ~kept & (largest > 0)).any())
+        if system.env.transitions.data.min() < np.finfo(float).eps:
+            lost |= bool(
+                (np.repeat(system.known, system.env.n_actions) & ~kept).reshape(system.shown.shape)[:, 1:].any()
+            )
+        size = np.where(kept, largest, 1)
+        blocks.append(sparse.csr_array((slack / size[:, None]).astype(float)))
         start += states.size
-    return _collected(systems, blocks, dim)
+    return replace(_collected(systems, blocks, dim), noise=unsure, lost=lost)
 
 
-def _values(system: System, hidden: Indices, columns: Indices, dim: int, total: int) -> Array:
-    """Each state's value as a linear map of the unknowns, (S, n)."""
+def _bellman(system: System, kind: type[np.floating[Any]]) -> sparse.csr_array:
+    """``B`` of an environment; in extended precision from the transitions, not from rounded products."""
+    if kind is np.float64:
+        return system.env.shaping
+    count, width = system.features.shape[0], system.env.n_actions
+    own = np.arange(count) // width
+    ones = sparse.csr_array((np.ones(count, kind), own, np.arange(count + 1)), shape=(count, system.env.n_states))
+    return sparse.csr_array(ones - extended(system.env))
+
+
+def _values(
+    system: System, bellman: sparse.csr_array, features: npt.NDArray[Any], hidden: Indices, columns: Indices, total: int
+) -> npt.NDArray[Any]:
+    """Each state's value as a linear map of the unknowns, (S, n), refined in the precision of ``bellman``."""
     env, seen = system.env, np.flatnonzero(system.known)
     chosen = seen * env.n_actions + system.shown[seen].argmax(axis=1)
-    rows = sparse.csr_array(env.shaping[chosen])
-    values = np.zeros((env.n_states, total))
+    rows = sparse.csr_array(bellman[chosen])
+    values = np.zeros((env.n_states, total), dtype=bellman.dtype)
     values[hidden, columns] = 1
     if seen.size:
-        known = np.zeros((seen.size, total))
-        known[:, :dim] = system.features[chosen].toarray()
-        known -= rows @ values
-        values[seen] = splu(sparse.csc_array(rows[:, seen])).solve(known)
+        known = np.zeros((seen.size, total), dtype=bellman.dtype)
+        known[:, : features.shape[1]] = features[chosen]
+        size = np.maximum(np.abs(known).max(axis=0), 1e-300)
+        factor = splu(sparse.csc_array(rows[:, seen].astype(float)))
+        for _ in range(1 if bellman.dtype == np.float64 else REFINED):
+            missing = (known - rows @ values) / size
+            values[seen] += factor.solve(missing.astype(float)) * size
     return values
 
 

@@ -29,7 +29,10 @@ ELIMINATED_SIZE = 2_000
 """Up to so many unknowns equations are solved by dense algebra before a program is."""
 
 NEGLIGIBLE = 1e-9
-"""Rows, of entries up to 1, that are this small on the solutions of the equations are rounding of 0."""
+"""Rows, of entries up to 1, that are this small on the solutions of the equations may be rounding of 0 ..."""
+
+SURELY_NOTHING = 1e-13
+"""... and surely are when they are as small as this; between the two nothing is decided."""
 
 UNDECIDED_RANK = 1e-7
 """Singular values between ``RANK_TOLERANCE`` and this share of the largest are too near 0 to call."""
@@ -55,6 +58,10 @@ class Hull:
         The ``t`` of the module's linear program: anything clearly between 0 and 1 is not decided.
     span : array (n, h)
         Orthonormal basis of the span in all unknowns.
+    noise : float
+        Rows of the equations are right to within this.
+    lost : bool
+        Whether an inequality that is known to be strict is lost in rounding.
     """
 
     basis: Array
@@ -62,6 +69,8 @@ class Hull:
     implicit: Mask
     tightness: Array
     span: Array
+    noise: float = 0.0
+    lost: bool = False
 
     @property
     def gap(self) -> float:
@@ -72,7 +81,7 @@ class Hull:
     def decided(self) -> bool:
         """Whether every rank and every implicit equation is clear."""
         between = (self.tightness > 0.01) & (self.tightness < 0.99)
-        return not between.any() and not unclear(self.singular_values)
+        return not (between.any() or self.lost or unclear(self.singular_values, self.noise))
 
 
 def spectral_gap(singular_values: Array) -> float:
@@ -84,12 +93,16 @@ def spectral_gap(singular_values: Array) -> float:
     return float(singular_values[counted][-1] / dropped[0]) if dropped.size and dropped[0] > 0 else np.inf
 
 
-def unclear(singular_values: Array) -> bool:
-    """Whether some singular value is neither clearly 0 nor clearly not."""
+def unclear(singular_values: Array, noise: float = 0.0) -> bool:
+    """Whether some singular value of equations that are right to within ``noise`` is not clearly 0 and not clearly not.
+
+    Values that rounding alone could have made count as not clear, up to ten times its size.
+    """
     if not singular_values.size:
         return False
     share = singular_values / singular_values[0]
-    return bool(((share > RANK_TOLERANCE) & (share < UNDECIDED_RANK)).any())
+    loud = 10 * np.sqrt(singular_values.size) * noise
+    return bool(((share > min(RANK_TOLERANCE, max(loud, 1e-13))) & (share < max(UNDECIDED_RANK, loud))).any())
 
 
 def solve(
@@ -159,22 +172,34 @@ def strictness(constraints: Constraints) -> Array:
     rows = constraints.at_least.shape[0]
     if rows == 0:
         return np.zeros(0)
-    free, span = _solved_for(constraints.at_least, constraints.equal)
+    inequalities, equations = _balanced(constraints.at_least, constraints.equal)
+    free, span = _solved_for(inequalities, equations)
     if free.shape[1] == 0:
         return np.zeros(rows)
-    alive = np.flatnonzero(abs(free).max(axis=1).toarray().ravel() > NEGLIGIBLE)
-    found = np.zeros(rows)
+    left = abs(free).max(axis=1).toarray().ravel()
+    alive = np.flatnonzero(left > NEGLIGIBLE)
+    found = np.where((left > SURELY_NOTHING) & (left <= NEGLIGIBLE), 0.5, 0.0)
     if alive.size == 0:
         return found
     with_t = sparse.csr_array(sparse.hstack([free[alive], -sparse.eye_array(alive.size)], format="csr"))
     unknowns = free.shape[1]
-    equal = sparse.csr_array((0, unknowns)) if span is not None else constraints.equal
+    equal = sparse.csr_array((0, unknowns)) if span is not None else equations
     padded = sparse.csr_array(sparse.hstack([equal, sparse.csr_array((equal.shape[0], alive.size))], format="csr"))
     cost = np.concatenate([np.zeros(unknowns), -np.ones(alive.size)])
     lower = np.concatenate([np.full(unknowns, -np.inf), np.zeros(alive.size)])
     upper = np.concatenate([np.full(unknowns, np.inf), np.ones(alive.size)])
     found[alive] = solve(cost, with_t, padded, lower, upper)[unknowns:]
     return found
+
+
+def _balanced(at_least: sparse.csr_array, equal: sparse.csr_array) -> tuple[sparse.csr_array, sparse.csr_array]:
+    """The same cone in unknowns of another length each, so that features of very different size count alike."""
+    both = sparse.csr_array(sparse.vstack([at_least, equal], format="csr"))
+    columns = abs(both).max(axis=0).toarray().ravel()
+    both = sparse.csr_array(both @ sparse.diags_array(1 / np.where(columns > 0, columns, 1)))
+    rows = abs(both).max(axis=1).toarray().ravel()
+    both = sparse.csr_array(sparse.diags_array(1 / np.where(rows > 0, rows, 1)) @ both)
+    return both[: at_least.shape[0]], both[at_least.shape[0] :]
 
 
 def _solved_for(at_least: sparse.csr_array, equal: sparse.csr_array) -> tuple[sparse.csr_array, Array | None]:
@@ -188,9 +213,9 @@ def _solved_for(at_least: sparse.csr_array, equal: sparse.csr_array) -> tuple[sp
     values, right = _singular(equal.toarray())
     span = right[int((values > RANK_TOLERANCE * values[0]).sum()) :].T
     reduced = at_least @ span
-    reduced[np.abs(reduced) < NEGLIGIBLE] = 0
     largest = np.abs(reduced).max(axis=1, initial=0)
-    return sparse.csr_array(reduced / np.where(largest > 0, largest, 1)[:, None]), span
+    reduced[(np.abs(reduced) < NEGLIGIBLE) & (largest > NEGLIGIBLE)[:, None]] = 0
+    return sparse.csr_array(reduced / np.where(largest > NEGLIGIBLE, largest, 1)[:, None]), span
 
 
 def _singular(matrix: Array) -> tuple[Array, Array]:
@@ -210,12 +235,13 @@ def hull(constraints: Constraints) -> Hull:
     informative = np.diff(equations.indptr) > 0
     equations = sparse.csr_array(equations[informative])
     if equations.shape[0] == 0:
-        return Hull(np.eye(dim), np.zeros(0), implicit, tightness, np.eye(unknowns))
+        nothing = np.zeros(0)
+        return Hull(np.eye(dim), nothing, implicit, tightness, np.eye(unknowns), constraints.noise, constraints.lost)
     values, rows = _singular(equations.toarray())
     rank = int((values > RANK_TOLERANCE * values[0]).sum())
     span = rows[rank:].T
     basis = span if unknowns == dim else linalg.orth(span[:dim], rcond=RANK_TOLERANCE)
-    return Hull(basis, values, implicit, tightness, span)
+    return Hull(basis, values, implicit, tightness, span, constraints.noise, constraints.lost)
 
 
 def center(constraints: Constraints, implicit: Mask, largest: Array) -> Array:

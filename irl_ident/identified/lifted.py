@@ -92,6 +92,16 @@ class Block:
         largest = float(abs(self.features).sum(axis=1).max()) if self.features.nnz else 0.0
         return largest * (1 / (1 - self.discount) if self.discount < 1 else _longest_episode(self.shaping))
 
+    def rounding(self, multipliers: Array) -> float:
+        """How much rounding may hide of ``|Phi^T y|_1 + |B^T y|_1 value_bound``.
+
+        Entries of B are differences ``1 - g p``: they are off by the rounding of 1, however small they are.
+        """
+        sizes = np.abs(multipliers)
+        longest = int(np.bincount(self.shaping.indices).max(initial=0)) + self.features.shape[1]
+        paid, moved = abs(self.features).sum(axis=1) @ sizes, 2 * sizes.sum()
+        return float((longest + 8) * np.finfo(float).eps * (paid + moved * self.value_bound))
+
     def evaluate(self, theta: Array, hidden: Array) -> Array:
         """Values (S,) or (S, m) that make the slack of chosen rows 0, given those of hidden states (h,) or (h, m)."""
         values = np.zeros((self.known.size, *theta.shape[1:]))

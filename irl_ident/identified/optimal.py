@@ -18,7 +18,7 @@ convex; the lowest value is ``1 - max over j of h(e_j - e_s) / 2``.
 from __future__ import annotations
 
 from collections.abc import Iterator, Sequence
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
 from functools import cached_property
 from typing import Any
 
@@ -37,6 +37,7 @@ from irl_ident.identified.base import (
     Rationality,
     checked_direction,
 )
+from irl_ident.identified.candidates import candidates
 from irl_ident.identified.conflict import find_conflict
 from irl_ident.identified.constraints import Constraints, lifted, reduced
 from irl_ident.identified.diameter import (
@@ -92,7 +93,9 @@ class OptimalSet(IdentifiedSet):
     @cached_property
     def conflict(self) -> Conflict | None:  # type: ignore[override]
         """Why no reward explains the evidence, or None."""
-        if not (self.constraints.strict & self.hull.implicit).any():
+        if "hull" not in vars(self) and self._explained():
+            return None
+        if not (self.constraints.strict & self.hull.implicit).any() or self.hull.lost:
             return None
         return find_conflict(self.systems, self.evidence, self.family.dim)
 
@@ -100,14 +103,22 @@ class OptimalSet(IdentifiedSet):
     def cone(self) -> Cone:
         """The closed cone, ready for support functions."""
         self._require_member()
+        return self._closed
+
+    @cached_property
+    def _closed(self) -> Cone:
         return Cone(
             [system.env.shaping for system in self.systems],
-            [system.features for system in self.systems],
+            [system.features / self._unit for system in self.systems],
             [system.shown for system in self.systems],
             [system.known for system in self.systems],
             [system.env.discount for system in self.systems],
             self.family.dim,
         )
+
+    def _explained(self) -> bool:
+        """Whether some reward was found, by planning, to explain the evidence; for large cones, without a program."""
+        return any(self.contains(theta) for theta in candidates(self._closed))
 
     def contains(self, theta: npt.ArrayLike, tolerance: float = 1e-8) -> bool:
         """Whether ``theta`` (d,) explains the evidence, by planning in every environment.
@@ -128,8 +139,21 @@ class OptimalSet(IdentifiedSet):
         return answer.value, answer.theta
 
     def certified_support(self, direction: npt.ArrayLike) -> Support:
-        """The support function with its certified bounds, solver status and multipliers."""
-        return certified_support(self.cone, checked_direction(direction, self.family.dim))
+        """The support function with its certified bounds, solver status and multipliers.
+
+        Its ``violation`` is in units of the largest feature: rewards in other units have the same answer.
+        """
+        found = certified_support(self.cone, checked_direction(direction, self.family.dim))
+        if self._unit == 1:
+            return found
+        multipliers = tuple(table / self._unit for table in found.multipliers)
+        return replace(found, multipliers=multipliers, values=tuple(values * self._unit for values in found.values))
+
+    @cached_property
+    def _unit(self) -> float:
+        """The power of two next to the largest feature: what is in the units of reward is measured in it."""
+        largest = max((float(np.abs(system.features.data).max(initial=0)) for system in self.systems), default=0.0)
+        return float(2.0 ** np.floor(np.log2(largest))) if largest > 0 else 1.0
 
     def supports(self, directions: Array) -> Iterator[tuple[float, Array]]:
         """Certified upper bounds of the support function along each of (m, d), and members that come near them."""
