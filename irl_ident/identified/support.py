@@ -10,8 +10,8 @@
 
 where values are bounded by ``max|V_e| = max_row |Phi_e|_1 / (1 - g)``.  Negative multipliers are put to 0, those of one
 shown action a state are solved anew from the balance ``B_e^T y_e = 0``, and what is left of it (rounding) is paid for
-in the last term.  So ``upper`` is right whatever the solver did, up to the rounding of these sums, about 1e-16 times
-``|c|_1 + sum |y|``.
+in the last term, as is the rounding of these sums, which is large where multipliers are.  So ``upper`` is right whatever
+the solver did.
 
 **Lower bound.**  ``theta`` is cut to the box, ``V_e`` is evaluated again on the shown actions, and ``violation`` is the
 largest wrong slack that is left.  ``lower = c . theta`` is the value of a reward that explains the behaviour up to
@@ -187,13 +187,13 @@ def certify(
         Kept in the answer.
     """
     inside = np.clip(theta, -1, 1)
-    excess, unpaid, violation = direction.copy(), 0.0, 0.0
+    excess, unpaid, violation = direction.copy(), float(np.finfo(float).eps * np.abs(direction).sum()), 0.0
     proofs, values = [], []
     starts = np.cumsum([0, *(block.shown.size for block in cone.blocks)])
     for block, start, beyond in zip(cone.blocks, starts, hidden, strict=False):
         proof = repaired(block, multipliers[start : start + block.shown.size])
         excess -= block.features.T @ proof
-        unpaid += float(np.abs(block.shaping.T @ proof).sum()) * block.value_bound
+        unpaid += float(np.abs(block.shaping.T @ proof).sum()) * block.value_bound + block.rounding(proof)
         value = block.evaluate(inside, beyond)
         slack = block.shaping @ value - block.features @ inside
         violation = max(violation, -slack[block.others].min(initial=0), np.abs(slack[block.tied]).max(initial=0))
