@@ -189,7 +189,7 @@ def compare(race: Race, given: World, mine: Any, name: str, peer: Any, rate: flo
 @pytest.mark.sized(
     "side, rate, enough, rounds",
     tiny=[(3, 0.3, 1e-2, 1)],
-    quick=[(5, 0.3, 1e-2, 1), (10, 0.3, 1e-2, 1)],
+    quick=[(5, 0.3, 1e-2, 1), (10, 0.3, 1e-2, 1), (10, 0.3, 1e-6, 1), (10, 0.01, 1e-2, 1)],
     full=[
         *((side, 0.01, 1e-2, 3 if side < 20 else 1) for side in (5, 10, 20)),
         *((side, 0.3, 1e-2, 3 if side < 20 else 1) for side in (5, 10, 20, 40)),

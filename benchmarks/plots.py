@@ -2,76 +2,16 @@
 
 from __future__ import annotations
 
-from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
 
 import numpy as np
 
 from benchmarks import records
+from benchmarks.comparisons import COMPARISONS
 from benchmarks.growth import Growth, growths
 from benchmarks.records import Ratio, Row
 from irl_ident import figures
-
-
-@dataclass(frozen=True)
-class Comparison:
-    """A line of the summary: rows of one benchmark beside one peer that have ``where`` in their case."""
-
-    label: str
-    topic: str
-    name: str
-    peer: str
-    where: tuple[tuple[str, Any], ...] = ()
-    aim: float | None = None
-
-    def ratios(self, folder: Path) -> list[tuple[Row, Ratio]]:
-        """Cases with their ratios."""
-        path = folder / f"{self.topic}.json"
-        rows = records.rows(records.read(path), self.name) if path.exists() else []
-        chosen = [row for row in rows if all(row.case[key] == value for key, value in self.where)]
-        return [(row, row.ratio(self.peer)) for row in chosen if self.peer in row.peers]
-
-
-COMPARISONS = (
-    Comparison("optimal plan, QuantEcon\n(ours to 1e-9)", "planning", "optimal", "QuantEcon", (("asked", 1e-9),)),
-    Comparison("support function, HiGHS,\nfirst direction", "support", "direction", "HiGHS", (("start", "cold"),)),
-    Comparison("support function, HiGHS,\nlater directions", "support", "direction", "HiGHS", (("start", "warm"),)),
-    Comparison(
-        "MaxEnt, imitation\nat its learning rate .01",
-        "maxent",
-        "over_a_horizon",
-        "imitation",
-        (("learning rate", 0.01),),
-        100,
-    ),
-    Comparison(
-        "MaxEnt, imitation\ntuned, to 1e-2 nats",
-        "maxent",
-        "over_a_horizon",
-        "imitation",
-        (("learning rate", 0.3), ("gap asked", 1e-2)),
-    ),
-    Comparison(
-        "MaxEnt, imitation\ntuned, to 1e-6 nats",
-        "maxent",
-        "over_a_horizon",
-        "imitation",
-        (("learning rate", 0.3), ("gap asked", 1e-6)),
-    ),
-    Comparison("MaxEnt, irl-maxent", "maxent", "without_horizon", "irl-maxent", (), 100),
-    Comparison(
-        "Bayesian, soft-optimal,\nplain Metropolis", "bayesian", "posterior", "plain chain", (("agent", "soft"),), 100
-    ),
-    Comparison(
-        "Bayesian, Boltzmann,\nplain Metropolis", "bayesian", "posterior", "plain chain", (("agent", "boltzmann"),), 100
-    ),
-    Comparison(
-        "Bayesian, epsilon-noisy,\nplain Metropolis", "bayesian", "posterior", "plain chain", (("agent", "noisy"),), 100
-    ),
-    Comparison("decision, Python loops", "decision", "maximin_regret", "loops", (), 50),
-    Comparison("decision, numpy one by one", "decision", "maximin_regret", "arrays"),
-)
 
 
 def summary(folder: Path) -> Any:
@@ -96,7 +36,7 @@ def summary(folder: Path) -> Any:
     ax.axvline(1, color="0.6", linewidth=0.6, zorder=0)
     ax.set(xscale="log", yticks=range(len(found)), ylim=(len(found) - 0.5, -0.6))
     ax.set_yticklabels([each.label for each, _ in found], fontsize=6.5)
-    ax.set_xlabel("time of the peer over ours (right of 1: ours is faster); dotted: what was aimed at")
+    ax.set_xlabel("time of the peer over ours (right of 1: ours is faster); orange and dotted: aims")
     return figure
 
 
@@ -117,6 +57,8 @@ def growth(folder: Path) -> Any:
         ax.set_xlim(sizes[0] / 1.1, sizes[-1] * (sizes[-1] / sizes[0]) ** 0.42)
         _end_labels(ax, lines, colours)
         ax.minorticks_off()
+        if name != "S":
+            ax.set_xticks(sizes, [f"{size:,}" for size in sizes])
     for ax in axes.ravel()[len(along) :]:
         ax.axis("off")
         for place, operation in enumerate(operations):
@@ -155,29 +97,23 @@ def _said(ratios: list[tuple[Row, Ratio]]) -> str:
     from benchmarks.tables import number
 
     rounds = sorted({ratio.rounds for _, ratio in ratios})
-    least = min(ratio.least if ratio.bound else ratio.middle for _, ratio in ratios)
-    most = max(ratio.least if ratio.bound else ratio.middle for _, ratio in ratios)
+    ends = sorted((ratio.least, True) if ratio.bound else (ratio.middle, False) for _, ratio in ratios)
     cases = f"{len(ratios)} cases" if len(ratios) > 1 else "1 case"
-    above = "above " if any(ratio.bound for _, ratio in ratios) else ""
     each = f"n = {rounds[0]}" if len(rounds) == 1 else f"n = {rounds[0]} to {rounds[-1]}"
-    return f"{number(least)} to {above}{number(most)}; {cases}, {each}"
+    texts = [("above " if stopped else "") + number(value) for value, stopped in (ends[0], ends[-1])]
+    return f"{texts[0] if len(ratios) == 1 else ' to '.join(texts)}; {cases}, {each}"
 
 
 def _end_labels(ax: Any, lines: list[Growth], colours: dict[str, str]) -> None:
     """Exponents at the ends of lines, moved apart where they would touch."""
-    ax.figure.canvas.draw()
     order = sorted(lines, key=lambda each: each.seconds[-1])
     low, high = np.log(ax.get_ylim())
-    least, gap = -np.inf, 0.085 * (high - low)
+    gap, heights = 0.085 * (high - low), []
     for each in order:
-        height = max(np.log(each.seconds[-1]), least + gap)
-        least = height
-        ax.annotate(
-            f"{each.exponent.slope:.2f}",
-            (each.sizes[-1], each.seconds[-1]),
-            (each.sizes[-1] * (each.sizes[-1] / min(each.sizes)) ** 0.06, np.exp(height)),
-            textcoords="data",
-            color=colours[each.operation],
-            fontsize=6.5,
-            va="center",
+        heights.append(max(np.log(each.seconds[-1]), heights[-1] + gap if heights else -np.inf))
+    beyond = max(0.0, heights[-1] - high)
+    for each, height in zip(order, heights, strict=True):
+        right = each.sizes[-1] * (ax.get_xlim()[1] / ax.get_xlim()[0]) ** 0.035
+        ax.text(
+            right, np.exp(height - beyond), f"{each.exponent.slope:.2f}", color=colours[each.operation], va="center"
         )

@@ -12,12 +12,17 @@ from statistics import median
 from typing import Any
 
 from benchmarks import growth, records
+from benchmarks.comparisons import COMPARISONS
 from benchmarks.records import Ratio, Row
 
 BLOCK = re.compile(r"(<!-- made: ([\w ]+) -->\n).*?(<!-- end -->)", re.DOTALL)
 
 Makers = dict[str, Callable[[Path], str]]
-OWN: Makers = {"growth": growth.table, "machine": lambda folder: machine(folder)}
+OWN: Makers = {
+    "aims": lambda folder: aims(folder),
+    "growth": growth.table,
+    "machine": lambda folder: machine(folder),
+}
 """Topics whose tables are not of the common form."""
 
 
@@ -92,3 +97,15 @@ def machine(folder: Path) -> str:
         cells = (path.stem, stored["datetime"][:10], stored["size"], info["processors"], info["python"], versions)
         lines.append("| " + " | ".join(str(cell) for cell in cells) + " |")
     return "\n".join(lines) + "\n"
+
+
+def aims(folder: Path) -> str:
+    """The cases in which a median stayed below what was aimed at."""
+    lines = []
+    for each in COMPARISONS:
+        for row, found in each.ratios(folder):
+            if each.aim is not None and found.middle < each.aim and not found.bound:
+                case = ", ".join(f"{name} {number(value)}" for name, value in row.case.items())
+                label = each.label.replace("\n", " ")
+                lines.append(f"- {label} ({case}): {number(found.middle)}, aim {each.aim:g}.")
+    return "\n".join(lines or ["Nothing in this run."]) + "\n"
