@@ -63,7 +63,7 @@ def compiled() -> None:
     "side, rounds",
     tiny=[(4, 1)],
     quick=[(10, 11), (32, 11), (100, 5)],
-    full=[(10, 21), (32, 21), (100, 11), (316, 5), (1000, 3)],
+    full=[(10, 21), (32, 21), (100, 11), (316, 5), (1000, 2)],
 )
 def bench_optimal(race: Race, side: int, rounds: int, error: float) -> None:
     env = grid(side)

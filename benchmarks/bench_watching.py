@@ -76,7 +76,7 @@ def scheduled(agent: ii.agents.Agent, price: float, seed: int, sessions: int) ->
     "price, seeds",
     tiny=[(0.0, 2)],
     quick=[(30.0, 4)],
-    full=[(0.0, 40), (30.0, 40), (200.0, 40)],
+    full=[(0.0, 20), (30.0, 20), (200.0, 20)],
 )
 def bench_cost(race: Race, price: float, seeds: int) -> None:
     """Not a race: what is compared is what watching costs, and the time is that of the simulation."""

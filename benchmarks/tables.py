@@ -78,7 +78,7 @@ def made(text: str, folder: Path, own: Makers) -> str:
             content = own[topic](folder)
         else:
             content = table(records.rows(records.read(folder / f"{topic}.json"), name))
-        return found[1] + content + found[3]
+        return f"{found[1]}{content}\n{found[3]}"
 
     return BLOCK.sub(block, text)
 
@@ -89,13 +89,15 @@ def _found(rows: list[Row], peer: str) -> list[str]:
 
 def machine(folder: Path) -> str:
     """When, on what, and with which versions each file was made."""
-    lines = ["| topic | date | size | processors | Python | libraries |", "|---|---|---|---|---|---|"]
+    topics: dict[tuple[str, ...], list[str]] = {}
     for path in sorted(folder.glob("*.json")):
         stored = records.read(path)
         info = stored["machine_info"]
         versions = ", ".join(f"{name} {version}" for name, version in info["versions"].items())
-        cells = (path.stem, stored["datetime"][:10], stored["size"], info["processors"], info["python"], versions)
-        lines.append("| " + " | ".join(str(cell) for cell in cells) + " |")
+        key = stored["datetime"][:10], stored["size"], str(info["processors"]), info["python"], versions
+        topics.setdefault(key, []).append(path.stem)
+    lines = ["| topics | date | size | processors | Python | libraries |", "|---|---|---|---|---|---|"]
+    lines += ["| " + " | ".join([", ".join(names), *key]) + " |" for key, names in topics.items()]
     return "\n".join(lines) + "\n"
 
 
