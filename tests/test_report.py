@@ -148,7 +148,7 @@ def test_the_commands_write_it(monkeypatch, tmp_path):
     monkeypatch.setattr(command, "load", lambda name: broken if name == "broken" else example_study)
     result = CliRunner().invoke(command.app, ["all", "--quick", "--workers", "1", "--out", str(tmp_path)])
     assert result.exit_code == 1
-    assert "task 0 of" in result.output
+    assert "task 0, " in result.output
     text = Page((tmp_path / "report.html").read_text()).text
     assert "How far does a random walk get?" in text
     assert "broken Not in this report: Broken: task 0 of" in text
