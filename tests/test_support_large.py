@@ -9,16 +9,25 @@ from hypothesis import strategies as st
 from scipy import sparse
 from test_support import generic, grid_cone, make_cone, slippery_grid, small
 
+import irl_ident as ii
 from irl_ident import planning
 from irl_ident.identified import support as support_module
+from irl_ident.identified.candidates import candidates
 from irl_ident.identified.dissection import dissected
 from irl_ident.identified.elimination import eliminated
 from irl_ident.identified.generating import Generated
 from irl_ident.identified.multifrontal import Symbolic
 from irl_ident.identified.newton import Band, Fronts
 from irl_ident.identified.program import reduced
-from irl_ident.identified.support import _by_interior_point, _chosen_engine, certify, support, supports
-from irl_ident.rewards import LinearRewards
+from irl_ident.identified.support import (
+    _by_interior_point,
+    _chosen_engine,
+    certify,
+    engine_of,
+    support,
+    supports,
+)
+from irl_ident.rewards import LinearRewards, StateRewards
 
 
 def random_spd(seed, n, density):
@@ -157,3 +166,31 @@ def test_few_parameters_go_to_row_generation(monkeypatch):
     for direction, found in zip(directions, batch, strict=True):
         np.testing.assert_allclose(found.upper, generic(cone, direction), atol=1e-7)
     np.testing.assert_array_equal(support(again, directions[2]).theta, support(cone, directions[2]).theta)
+
+
+@pytest.mark.parametrize("large", ["Band", "Generated"])
+def test_a_member_found_by_planning_spares_the_hull(monkeypatch, large):
+    monkeypatch.setattr(support_module, "SIMPLEX_ENTRIES", 0)
+    monkeypatch.setattr(support_module, "FEW_UNKNOWNS", 64 if large == "Generated" else 0)
+    monkeypatch.setattr(support_module, "GENERATED_ENTRIES", 0)
+    rng, environments = np.random.default_rng(0), [slippery_grid(5, seed) for seed in range(2)]
+    family = LinearRewards(rng.standard_normal((25, 4, 4))) if large == "Generated" else StateRewards(25)
+    agent = ii.agents.Optimal(family, rng.standard_normal(family.dim))
+    evidence = [(env, agent.policy(env)) for env in environments]
+    ident = ii.identify(evidence, family)
+    direction = rng.standard_normal(family.dim)
+    assert type(engine_of(ident.cone)).__name__ == large
+    value, _ = ident.support(direction)
+    assert "hull" not in vars(ident)
+    np.testing.assert_allclose(value, generic(ident.cone, direction), rtol=1e-6)
+    assert any(ident.contains(theta) for theta in candidates(ident.cone))
+
+
+def test_a_contradiction_has_no_candidate(monkeypatch):
+    monkeypatch.setattr(support_module, "SIMPLEX_ENTRIES", 0)
+    monkeypatch.setattr(support_module, "FEW_UNKNOWNS", 0)
+    env, family = slippery_grid(4, 0), StateRewards(16)
+    one, other = (ii.agents.Optimal(family, np.random.default_rng(seed).standard_normal(16)) for seed in range(2))
+    ident = ii.identify([(env, one.policy(env)), (env, other.policy(env))], family)
+    assert ident.conflict is not None
+    assert "hull" in vars(ident)

@@ -66,11 +66,11 @@ def iterates(newton: Newton, direction: Array) -> Iterator[Iterate]:
     ----------
     newton : Newton
     direction : array (d,)
-        Not 0.
+        With 0 the points come near the centre of the set instead.
     """
     form, equal = newton.form, newton.form.equal
     inner, dim = form.at_least.shape[0], form.theta.shape[0]
-    size = float(np.abs(direction).max())
+    size = float(np.abs(direction).max()) or 1.0
     cost = form.theta.T @ (direction / size)
     offset = np.concatenate([np.zeros(inner), np.ones(2 * dim)])
 

@@ -10,8 +10,8 @@
 
 where values are bounded by ``max|V_e| = max_row |Phi_e|_1 / (1 - g)``.  Negative multipliers are put to 0, those of one
 shown action a state are solved anew from the balance ``B_e^T y_e = 0``, and what is left of it (rounding) is paid for
-in the last term, as is the rounding of these sums, which is large where multipliers are.  So ``upper`` is right whatever
-the solver did.
+in the last term, as is the rounding of these sums, which is large where multipliers are.  So ``upper`` is right
+whatever the solver did.
 
 **Lower bound.**  ``theta`` is cut to the box, ``V_e`` is evaluated again on the shown actions, and ``violation`` is the
 largest wrong slack that is left.  ``lower = c . theta`` is the value of a reward that explains the behaviour up to
@@ -153,7 +153,7 @@ def supports(cone: Cone, directions: Iterable[npt.ArrayLike]) -> Iterator[Suppor
         if not np.isfinite(given).all():
             where = int(np.argmin(np.isfinite(given)))
             raise ValueError(f"direction[{where}] is {float(given[where])!r}: should be finite")
-        engine = _engine(cone)
+        engine = engine_of(cone)
         if isinstance(engine, Newton):
             found = _by_interior_point(cone, engine, given)
             if found.gap <= HOPELESS * np.abs(given).sum() and found.violation <= VIOLATION:
@@ -232,7 +232,7 @@ def _by_interior_point(cone: Cone, newton: Newton, direction: Array) -> Support:
     """The best certified answer along the iterates; stops when it is good, or no longer gets better."""
     nothing = [np.zeros(block.hidden.size) for block in cone.blocks]
     best = certify(
-        cone, direction, np.zeros(cone.dim), nothing, np.zeros(sum(block.shown.size for block in cone.blocks)), "interior point, 0 steps"
+        cone, direction, np.zeros(cone.dim), nothing, np.zeros(cone.rows.shape[0]), "interior point, 0 steps"
     )
     if not direction.any():
         return best
@@ -270,7 +270,8 @@ def _size(direction: Array, value: float) -> float:
 _engines: WeakKeyDictionary[Cone, Program | Generated | Newton] = WeakKeyDictionary()
 
 
-def _engine(cone: Cone) -> Program | Generated | Newton:
+def engine_of(cone: Cone) -> Program | Generated | Newton:
+    """What solves for this cone, chosen by its size and kept as long as the cone is."""
     if cone not in _engines:
         _engines[cone] = _chosen_engine(cone)
     return _engines[cone]
