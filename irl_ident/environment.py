@@ -53,8 +53,9 @@ class Environment:
     Parameters
     ----------
     transitions : array (S, A, S), sparse (S * A, S), or list of A arrays or sparse matrices (S, S)
-        Probabilities of the next state.  A three-dimensional array is indexed ``[s, a, s']``; a sparse matrix has row
-        ``s * A + a``; a list or tuple holds one matrix ``[s, s']`` for each action.  Kept as
+        Probabilities of the next state; rows sum to 1 within 1e-8, and stand for the distributions that are
+        proportional to them (see ``continuation``).  A three-dimensional array is indexed ``[s, a, s']``; a sparse
+        matrix has row ``s * A + a``; a list or tuple holds one matrix ``[s, s']`` for each action.  Kept as
         ``scipy.sparse.csr_array`` of shape (S * A, S), never changed afterwards.
     discount : float
         In [0, 1).  1 is accepted when every policy is bound to reach an absorbing state.
