@@ -151,7 +151,7 @@ def test_the_commands_write_it(monkeypatch, tmp_path):
     assert "task 0, " in result.output
     text = Page((tmp_path / "report.html").read_text()).text
     assert "How far does a random walk get?" in text
-    assert "broken Not in this report: Broken: task 0 of" in text
+    assert "broken Not in this report: broken: task 0, " in text
     (tmp_path / "report.pdf").unlink()
     result = CliRunner().invoke(command.app, ["report", "--out", str(tmp_path)])
     assert result.exit_code == 0, result.output
