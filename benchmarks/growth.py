@@ -23,8 +23,11 @@ class Growth:
 
 def growths(folder: Path) -> list[Growth]:
     """All that is stored and has at least three sizes."""
+    path = folder / "growth.json"
+    if not path.exists():
+        return []
     points: dict[tuple[str, str], list[tuple[float, float]]] = {}
-    for row in records.rows(records.read(folder / "growth.json"), "growth"):
+    for row in records.rows(records.read(path), "growth"):
         key = row.case["operation"], row.case["along"]
         points.setdefault(key, []).append((row.case["size"], median(row.seconds)))
     found = []
@@ -36,14 +39,16 @@ def growths(folder: Path) -> list[Growth]:
 
 
 def table(folder: Path) -> str:
-    """Exponents with their intervals, a line for each operation and a column for each size."""
+    """The figure, and exponents with their intervals: a line for each operation and a column for each size."""
     found = growths(folder)
+    if not found:
+        return "Not measured.\n"
     along = [name for name in ("S", "A", "k", "candidates", "samples") if any(each.along == name for each in found)]
     lines = ["| operation | " + " | ".join(along) + " |", "|" + "---|" * (1 + len(along))]
     for operation in dict.fromkeys(each.operation for each in found):
         cells = {each.along: said(each.exponent) for each in found if each.operation == operation}
         lines.append("| " + " | ".join([operation, *(cells.get(name, "") for name in along)]) + " |")
-    return "\n".join(lines) + "\n"
+    return "![Time against sizes](figures/performance_growth.png)\n\n" + "\n".join(lines) + "\n"
 
 
 def said(given: Exponent) -> str:

@@ -88,7 +88,10 @@ def bandwidth(folder: Path) -> Any:
 def draw(folder: Path, where: Path) -> None:
     """Draw all figures as PNG."""
     with figures.style():
-        for name, make in (("ratios", summary), ("growth", growth), ("bandwidth", bandwidth)):
+        drawn = (("ratios", "planning", summary), ("growth", "growth", growth), ("bandwidth", "bandwidth", bandwidth))
+        for name, topic, make in drawn:
+            if not (folder / f"{topic}.json").exists():
+                continue
             pdf, _ = figures.save(make(folder), where, f"performance_{name}")
             pdf.unlink()
 

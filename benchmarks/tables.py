@@ -77,7 +77,9 @@ def made(text: str, folder: Path, own: Makers) -> str:
         if topic in own:
             content = own[topic](folder)
         else:
-            content = table(records.rows(records.read(folder / f"{topic}.json"), name))
+            path = folder / f"{topic}.json"
+            rows = records.rows(records.read(path), name) if path.exists() else []
+            content = table(rows) if rows else "Not measured.\n"
         return f"{found[1]}{content}\n{found[3]}"
 
     return BLOCK.sub(block, text)
