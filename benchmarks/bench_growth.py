@@ -23,7 +23,7 @@ from irl_ident.solvers.likelihood import MaxEnt
 DISCOUNT, STAYS, WINDOW = 0.95, 0.2, 2
 BASE = {"S": 400, "A": 4, "k": 2, "candidates": 10, "samples": 200}
 """What stays while something else grows."""
-SMALLER = {"soft rank": {"S": 100}, "decision": {"S": 49}}
+SMALLER = {"soft rank": {"S": 100}, "decision": {"S": 49}, "maximum entropy": {"S": 100}}
 """Operations that start from smaller worlds."""
 
 
@@ -112,7 +112,7 @@ SIZES = {
     ("decision", "S"): (25, 49, 100, 196),
     ("decision", "candidates"): (5, 10, 20, 40),
     ("decision", "samples"): (100, 200, 400, 800),
-    ("maximum entropy", "S"): (100, 196, 400, 784, 1600),
+    ("maximum entropy", "S"): (49, 100, 196, 400),
     ("maximum entropy", "A"): (2, 4, 8, 16),
     ("maximum entropy", "k"): (1, 2, 4, 8),
 }
