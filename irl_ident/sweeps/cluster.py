@@ -49,6 +49,7 @@ class Cluster:
         with contextlib.ExitStack() as opened:
             opened.enter_context(_quiet())
             self._client = _connected(address)
+            self._threads: int = 0
             opened.callback(_closed, self._client)
             self._seen_workers = time.monotonic()
             self._count()

@@ -7,6 +7,7 @@ import time
 from collections.abc import Callable, Iterable, Iterator, Sequence
 from contextlib import closing, contextmanager
 from dataclasses import dataclass
+from functools import partial
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
@@ -208,9 +209,7 @@ def _fill(
         ):
             for unit, rows in finished:
                 if rows.count:
-                    write_whole(
-                        folder / unit.until(rows.count).name, lambda file, part=rows.part: file.write_bytes(part)
-                    )
+                    write_whole(folder / unit.until(rows.count).name, partial(Path.write_bytes, data=rows.part))
                 if rows.raised is not None:
                     failed.append(rows.raised)
                 done += rows.count
