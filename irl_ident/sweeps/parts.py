@@ -74,7 +74,10 @@ def seconds(files: Sequence[Path]) -> float:
     """How long the tasks of some files took, one after the other."""
     from pyarrow import parquet
 
-    return sum(_read(lambda file: float(parquet.read_schema(file).metadata[b"seconds"]), file) for file in files)
+    total: float = sum(
+        _read(lambda file: float(parquet.read_schema(file).metadata[b"seconds"]), file) for file in files
+    )
+    return total
 
 
 def schema(files: Sequence[Path]) -> Any:
