@@ -26,7 +26,8 @@ import irl_ident as ii
 from benchmarks.race import Lap, Race
 from irl_ident import design
 from irl_ident.agents import Optimal
-from irl_ident.design import behaviour, regret
+from irl_ident.design import behaviour
+from irl_ident.design.strategies import regret
 
 DISCOUNT, CHANGE = 0.95, 1e-3
 Array = np.ndarray[Any, Any]

@@ -11,7 +11,7 @@ import pytest
 
 from benchmarks import support
 from benchmarks.race import Lap, Race
-from irl_ident.identified.support import supports
+from irl_ident.identified.cone.support import supports
 
 
 @pytest.mark.parametrize("start", ["cold", "warm"])

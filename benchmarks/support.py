@@ -28,10 +28,10 @@ import numpy as np
 from scipy import sparse
 
 from irl_ident import Environment, planning
-from irl_ident.identified.elimination import eliminated
-from irl_ident.identified.lifted import Cone
-from irl_ident.identified.newton import Band
-from irl_ident.identified.support import Support, supports
+from irl_ident.identified.cone.elimination import eliminated
+from irl_ident.identified.cone.lifted import Cone
+from irl_ident.identified.cone.newton import Band
+from irl_ident.identified.cone.support import Support, supports
 from irl_ident.rewards import StateRewards
 
 DISCOUNT = 0.95

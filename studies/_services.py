@@ -12,7 +12,7 @@ from environments import courier_floor
 from irl_ident import planning
 from irl_ident.agents.services import ServiceChain, first_best, leaf_actions
 from irl_ident.design.behaviour import Labels, behaviour_classes
-from irl_ident.design.partitions import information_scores
+from irl_ident.design.strategies.partitions import information_scores
 from irl_ident.environment import Array, Environment, Mask
 
 CANDIDATES = 64

@@ -33,7 +33,7 @@ from irl_ident.design import (
     behaviour_classes,
 )
 from irl_ident.design.behaviour import Labels
-from irl_ident.design.families import Products
+from irl_ident.design.families.base import Products
 from irl_ident.environment import Array, Environment
 from irl_ident.rewards import LinearRewards, RewardFamily, StateRewards
 

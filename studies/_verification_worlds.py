@@ -11,7 +11,7 @@ import numpy as np
 import irl_ident as ii
 from environments import absent_supervisor, branching_star, flagged, hazard_grid
 from irl_ident.certificates import Avoids, Property, Reaches, prefers
-from irl_ident.design.counterexample import violating
+from irl_ident.design.strategies.counterexample import violating
 from irl_ident.environment import Array, Environment
 from irl_ident.rewards import RewardFamily
 

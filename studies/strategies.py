@@ -33,8 +33,8 @@ import numpy as np
 import irl_ident as ii
 from irl_ident.agents import KnownAgent
 from irl_ident.design.choosing import ListChoices
-from irl_ident.design.geometry import canonical_forms
-from irl_ident.design.strategies import Strategy
+from irl_ident.design.strategies.base import Strategy
+from irl_ident.design.strategies.geometry import canonical_forms
 from irl_ident.environment import Array, Environment, Mask
 from studies import _strategies_measures as measures
 from studies._strategies_figure import compose

@@ -12,7 +12,7 @@ from worlds import random_environment
 import irl_ident as ii
 from irl_ident.agents import Noisy, Optimal
 from irl_ident.evidence import Counts, Policy, Trajectories
-from irl_ident.identified.confidence import log_evidence_optimal, log_evidence_worse, log_threshold
+from irl_ident.identified.confidence.statements import log_evidence_optimal, log_evidence_worse, log_threshold
 
 FAMILY = ii.rewards.StateRewards(4)
 WORLDS = [random_environment(seed, 4, 3) for seed in range(3)]

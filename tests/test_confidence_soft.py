@@ -14,8 +14,8 @@ from worlds import random_environment
 import irl_ident as ii
 from irl_ident.agents import SoftOptimal
 from irl_ident.evidence import Counts, Trajectories
-from irl_ident.identified.confidence_choices import Choices
-from irl_ident.identified.confidence_code import code_lengths, nearby_points
+from irl_ident.identified.confidence.choices import Choices
+from irl_ident.identified.confidence.code import code_lengths, nearby_points
 from irl_ident.identified.soft_likelihood import log_likelihood
 
 FAMILY = ii.rewards.StateRewards(4)

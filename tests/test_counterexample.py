@@ -10,7 +10,7 @@ import irl_ident as ii
 from environments import branching_star as star
 from irl_ident import design
 from irl_ident.certificates import Avoids, Linear
-from irl_ident.design.counterexample import parting_scores, towards, violating
+from irl_ident.design.strategies.counterexample import parting_scores, towards, violating
 
 PRIZES = [star.prize(branch) for branch in range(3)]
 DEPLOYMENT = (2, 4, 6)

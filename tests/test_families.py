@@ -14,7 +14,7 @@ from worlds import random_environment
 import irl_ident as ii
 from environments import object_grid
 from irl_ident import builders, design
-from irl_ident.design import numbering
+from irl_ident.design.families import numbering
 
 ENVS = [random_environment(seed, 3, 2) for seed in range(3)]
 

@@ -12,7 +12,7 @@ from worlds import brute_q, random_environment
 
 import irl_ident as ii
 from irl_ident import builders, design
-from irl_ident.design.search import Searched, per_price
+from irl_ident.design.families.search import Searched, per_price
 
 FAMILY = ii.rewards.StateRewards(3)
 ENVS = [random_environment(seed, 3, 2) for seed in range(4)]

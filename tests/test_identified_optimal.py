@@ -10,8 +10,8 @@ from worlds import brute_policy, brute_q, dense_features, ng_russell_rows, rando
 
 import irl_ident as ii
 from irl_ident.identified import ContradictoryEvidence, NotIdentified, anything
-from irl_ident.identified.constraints import lifted, reduced
-from irl_ident.identified.hull import hull
+from irl_ident.identified.cone.constraints import lifted, reduced
+from irl_ident.identified.cone.hull import hull
 from irl_ident.rewards import LinearRewards, StateActionRewards, StateRewards
 
 SIZES = [(2, 2, 1), (3, 2, 2), (4, 3, 1), (5, 2, 2), (6, 2, 3), (6, 3, 1)]

@@ -9,7 +9,7 @@ import irl_ident as ii
 from irl_ident import planning
 from irl_ident.agents.services import Commissioned, ServiceChain, first_best, leaf_actions
 from irl_ident.design.behaviour import behaviour_classes
-from irl_ident.design.partitions import information_scores
+from irl_ident.design.strategies.partitions import information_scores
 
 FAMILY = ii.rewards.StateRewards(5)
 

@@ -17,9 +17,9 @@ from worlds import brute_policy, random_environment
 import irl_ident as ii
 from irl_ident import design
 from irl_ident.agents import Optimal, SoftOptimal
-from irl_ident.design.geometry import canonical_forms, class_widths
-from irl_ident.design.partitions import halving_scores, information_scores
-from irl_ident.design.strategies import AnswerStrategy
+from irl_ident.design.strategies.base import AnswerStrategy
+from irl_ident.design.strategies.geometry import canonical_forms, class_widths
+from irl_ident.design.strategies.partitions import halving_scores, information_scores
 
 FAMILY = ii.rewards.StateRewards(4)
 CANDIDATES = [random_environment(seed, 4, 2) for seed in range(6)]

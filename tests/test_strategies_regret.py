@@ -13,7 +13,7 @@ from worlds import brute_policy, dense_features, ng_russell_rows, random_environ
 import irl_ident as ii
 from irl_ident import design, distances, planning
 from irl_ident.agents import Optimal, SoftOptimal
-from irl_ident.design.regret import at_most
+from irl_ident.design.strategies.regret import at_most
 
 S, A = 4, 2
 FAMILY = ii.rewards.StateRewards(S)

@@ -14,8 +14,8 @@ from worlds import random_environment
 import irl_ident as ii
 from irl_ident import design, planning
 from irl_ident.agents import Optimal, SoftOptimal
-from irl_ident.design.fisher import expected_visits
-from irl_ident.design.geometry import openness
+from irl_ident.design.strategies.fisher import expected_visits
+from irl_ident.design.strategies.geometry import openness
 from irl_ident.identified.shaping_rank import rolland_matrix
 
 S, A = 5, 2

@@ -13,15 +13,15 @@ from scipy.optimize import linprog
 from worlds import brute_policy, dense_features, ng_russell_rows, random_environment, vertices
 
 import irl_ident as ii
-import irl_ident.identified.program as program_module
-import irl_ident.identified.support as support_module
+import irl_ident.identified.cone.program as program_module
+import irl_ident.identified.cone.support as support_module
 from irl_ident import planning
-from irl_ident.identified.elimination import eliminated
-from irl_ident.identified.interior import iterates
-from irl_ident.identified.lifted import Cone
-from irl_ident.identified.newton import Band
-from irl_ident.identified.program import lifted, reduced
-from irl_ident.identified.support import _by_interior_point, _chosen_engine, certify, repaired, support, supports
+from irl_ident.identified.cone.elimination import eliminated
+from irl_ident.identified.cone.interior import iterates
+from irl_ident.identified.cone.lifted import Cone
+from irl_ident.identified.cone.newton import Band
+from irl_ident.identified.cone.program import lifted, reduced
+from irl_ident.identified.cone.support import _by_interior_point, _chosen_engine, certify, repaired, support, supports
 from irl_ident.rewards import LinearRewards, StateActionRewards, StateRewards
 
 

@@ -11,15 +11,15 @@ from test_support import generic, grid_cone, make_cone, slippery_grid, small
 
 import irl_ident as ii
 from irl_ident import planning
-from irl_ident.identified import support as support_module
-from irl_ident.identified.candidates import candidates
-from irl_ident.identified.dissection import dissected
-from irl_ident.identified.elimination import eliminated
-from irl_ident.identified.generating import Generated
-from irl_ident.identified.multifrontal import Symbolic
-from irl_ident.identified.newton import Band, Fronts
-from irl_ident.identified.program import reduced
-from irl_ident.identified.support import (
+from irl_ident.identified.cone import support as support_module
+from irl_ident.identified.cone.candidates import candidates
+from irl_ident.identified.cone.dissection import dissected
+from irl_ident.identified.cone.elimination import eliminated
+from irl_ident.identified.cone.generating import Generated
+from irl_ident.identified.cone.multifrontal import Symbolic
+from irl_ident.identified.cone.newton import Band, Fronts
+from irl_ident.identified.cone.program import reduced
+from irl_ident.identified.cone.support import (
     _by_interior_point,
     _chosen_engine,
     certify,

@@ -11,7 +11,7 @@ from irl_ident import planning
 from irl_ident.certificates.plans import Question
 from irl_ident.environment import Environment
 from irl_ident.evidence import Policy
-from irl_ident.identified.confidence_noisy import NoisySet
+from irl_ident.identified.confidence.noisy import NoisySet
 from irl_ident.rewards import RewardFamily
 
 FORMAT, VERSION = "irl_ident certificate", 1

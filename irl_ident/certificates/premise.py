@@ -29,9 +29,9 @@ from scipy import sparse
 from irl_ident import planning
 from irl_ident.certificates.rows import NEGLIGIBLE, Rows, eliminated, lifted
 from irl_ident.environment import Array, Mask
-from irl_ident.identified.lifted import Cone
+from irl_ident.identified.cone.lifted import Cone
+from irl_ident.identified.cone.support import repaired
 from irl_ident.identified.optimal import OptimalSet
-from irl_ident.identified.support import repaired
 
 DENSE_ENTRIES = 2_000_000
 """Programs are written with values eliminated while they have no more entries than this.  Larger ones are left to the

@@ -9,7 +9,7 @@ import numpy as np
 from scipy import sparse
 
 from irl_ident.environment import Array, Mask
-from irl_ident.identified.lifted import Block, Cone, Indices
+from irl_ident.identified.cone.lifted import Block, Cone, Indices
 
 NEGLIGIBLE = 1e-12
 """Entries of rows, which are scaled to 1, and multipliers below this are 0."""

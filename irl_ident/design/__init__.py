@@ -7,7 +7,7 @@ strategies                   :class:`Greedy`, :class:`InformationGain`, :class:`
                              :class:`FisherD`, :class:`FisherA`, :class:`FisherE`, :class:`MaximinRegret`,
                              :class:`DeploymentRegret`, :class:`WorstDeploymentRegret`, :class:`Counterexample`,
                              :class:`Random`, :class:`RoundRobin`, :class:`Fixed`, or one's own (an example is in
-                             :mod:`irl_ident.design.strategies`)
+                             :mod:`irl_ident.design.strategies.base`)
 open directions              :func:`closes` tells which candidate closes which, :func:`report` puts it into the report
 bounds on regret             :func:`regret_bound`; :func:`still_needed` says what keeps it above a goal
 families of environments     :class:`Listed`, :class:`Products`, :class:`Mixtures`, :class:`Layouts`, :class:`Starts`,
@@ -24,21 +24,16 @@ finite sets of objectives    :class:`VersionSpace` and the functions on arrays b
 from irl_ident.design.behaviour import behaviour_classes, behaviour_labels, consistent
 from irl_ident.design.campaign import Campaign, CampaignOver
 from irl_ident.design.closing import Closing, closes, report
-from irl_ident.design.counterexample import Counterexample
-from irl_ident.design.deployment import DeploymentRegret, WorstDeploymentRegret
-from irl_ident.design.extended import Extended, ExtendedSearch
-from irl_ident.design.families import EnvironmentFamily, Listed, Mixtures, Products
-from irl_ident.design.fisher import FisherA, FisherD, FisherE
-from irl_ident.design.geometry import MinimaxWidth, RankGrowth, SecondAngle
-from irl_ident.design.interventions import Intervention, Interventions
-from irl_ident.design.known_rewards import AddedRewards, KnownRewards
-from irl_ident.design.layouts import Layouts
+from irl_ident.design.families.base import EnvironmentFamily, Listed, Mixtures, Products
+from irl_ident.design.families.extended import Extended, ExtendedSearch
+from irl_ident.design.families.interventions import Intervention, Interventions
+from irl_ident.design.families.known_rewards import AddedRewards, KnownRewards
+from irl_ident.design.families.layouts import Layouts
+from irl_ident.design.families.search import LocalSearch, Search, Searched
+from irl_ident.design.families.variations import Discounts, Starts
 from irl_ident.design.lazy import LazyChoice, lazy_best, lazy_sequence, lazy_set
 from irl_ident.design.needed import Needed, deployed_policy, still_needed
 from irl_ident.design.omnipotent import Bisection, Located, ThresholdSearch, locate
-from irl_ident.design.partitions import BinarySearch, InformationGain
-from irl_ident.design.regret import MaximinRegret, RegretBound, regret_bound
-from irl_ident.design.search import LocalSearch, Search, Searched
 from irl_ident.design.stopping import (
     Rule,
     State,
@@ -49,9 +44,14 @@ from irl_ident.design.stopping import (
     regret_below,
     stalled,
 )
-from irl_ident.design.strategies import Exhaustive, Fixed, Greedy, Oracle, Random, RoundRobin, Strategy
+from irl_ident.design.strategies.base import Exhaustive, Fixed, Greedy, Oracle, Random, RoundRobin, Strategy
+from irl_ident.design.strategies.counterexample import Counterexample
+from irl_ident.design.strategies.deployment import DeploymentRegret, WorstDeploymentRegret
+from irl_ident.design.strategies.fisher import FisherA, FisherD, FisherE
+from irl_ident.design.strategies.geometry import MinimaxWidth, RankGrowth, SecondAngle
+from irl_ident.design.strategies.partitions import BinarySearch, InformationGain
+from irl_ident.design.strategies.regret import MaximinRegret, RegretBound, regret_bound
 from irl_ident.design.table import Decision, Question
-from irl_ident.design.variations import Discounts, Starts
 from irl_ident.design.version_space import (
     VersionSpace,
     adaptive_scores,

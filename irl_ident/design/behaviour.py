@@ -25,7 +25,7 @@ from scipy import sparse
 
 from irl_ident import planning
 from irl_ident.environment import Array, Environment, Mask
-from irl_ident.identified.confidence_soft import SoftConfidenceSet
+from irl_ident.identified.confidence.soft import SoftConfidenceSet
 from irl_ident.identified.optimal import OptimalSet
 from irl_ident.planning.soft_batch import soft_batch
 from irl_ident.rewards import RewardFamily

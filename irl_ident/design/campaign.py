@@ -20,10 +20,10 @@ import numpy.typing as npt
 from irl_ident.design import journal as journals
 from irl_ident.design.behaviour import checked_thetas
 from irl_ident.design.choosing import choices
-from irl_ident.design.families import EnvironmentFamily
-from irl_ident.design.search import Search
+from irl_ident.design.families.base import EnvironmentFamily
+from irl_ident.design.families.search import Search
 from irl_ident.design.stopping import Rule, State, exhausted, identified
-from irl_ident.design.strategies import Strategy
+from irl_ident.design.strategies.base import Strategy
 from irl_ident.design.table import Decision, Question, Table
 from irl_ident.environment import Array, Environment
 from irl_ident.evidence import Policy
@@ -34,7 +34,7 @@ if TYPE_CHECKING:
     import pandas as pd
 
     from irl_ident.identified.base import Assumed, IdentifiedSet, Metric
-    from irl_ident.identified.confidence import Ties
+    from irl_ident.identified.confidence.statements import Ties
 
 
 class CampaignOver(RuntimeError):
@@ -80,7 +80,7 @@ class Campaign:
     metric : {"canonical", "linf", "l2"}
         Of the diameters in the table.
     search : Search, optional
-        How a family is searched; :class:`~irl_ident.design.search.LocalSearch` when not given.
+        How a family is searched; :class:`~irl_ident.design.families.search.LocalSearch` when not given.
 
     Raises
     ------

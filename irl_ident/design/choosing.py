@@ -11,11 +11,11 @@ from typing import TYPE_CHECKING, Any, Protocol
 
 import numpy as np
 
-from irl_ident.design import numbering
-from irl_ident.design.families import EnvironmentFamily
+from irl_ident.design.families import numbering
+from irl_ident.design.families.base import EnvironmentFamily
+from irl_ident.design.families.search import LocalSearch, Search, Searched, checked_scores
 from irl_ident.design.journal import Record, fingerprint
-from irl_ident.design.search import LocalSearch, Search, Searched, checked_scores
-from irl_ident.design.strategies import Strategy, checked_candidates, times_seen
+from irl_ident.design.strategies.base import Strategy, checked_candidates, times_seen
 from irl_ident.design.table import Question
 from irl_ident.design.version_space import TIE
 from irl_ident.environment import Environment

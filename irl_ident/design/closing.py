@@ -30,10 +30,10 @@ import numpy as np
 from scipy import sparse
 
 from irl_ident.design.behaviour import Labels, behaviour_classes, signatures, temperature_of
-from irl_ident.design.strategies import checked_candidates
+from irl_ident.design.strategies.base import checked_candidates
 from irl_ident.environment import Array, Environment, Mask
 from irl_ident.identified.base import IdentifiedSet
-from irl_ident.identified.confidence_soft import SoftConfidenceSet
+from irl_ident.identified.confidence.soft import SoftConfidenceSet
 from irl_ident.identified.report import Report
 from irl_ident.identified.shaping_rank import SURE_ABOVE, ZERO_BELOW, affine_set, orthonormal
 from irl_ident.identified.soft import SoftSet

@@ -23,8 +23,8 @@ import numpy as np
 import numpy.typing as npt
 
 from irl_ident import planning
-from irl_ident.design.regret import RegretBound, regret_bound
-from irl_ident.design.strategies import checked_candidates
+from irl_ident.design.strategies.base import checked_candidates
+from irl_ident.design.strategies.regret import RegretBound, regret_bound
 from irl_ident.environment import Array, Environment, Mask
 from irl_ident.identified.advantages import advantage_rows, normaliser
 from irl_ident.planning.checks import policy_on

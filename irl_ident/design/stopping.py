@@ -18,9 +18,9 @@ import numpy as np
 import numpy.typing as npt
 
 from irl_ident.design.behaviour import consistent
-from irl_ident.design.families import EnvironmentFamily
+from irl_ident.design.families.base import EnvironmentFamily
 from irl_ident.design.needed import checked_epsilon, deployed_policy
-from irl_ident.design.regret import RegretBound, regret_bound
+from irl_ident.design.strategies.regret import RegretBound, regret_bound
 from irl_ident.environment import Environment
 
 if TYPE_CHECKING:

@@ -11,9 +11,9 @@ import numpy as np
 import numpy.typing as npt
 
 from irl_ident.design.behaviour import consistent
-from irl_ident.design.search import Searched
+from irl_ident.design.families.search import Searched
 from irl_ident.design.stopping import State
-from irl_ident.design.strategies import prior_sample
+from irl_ident.design.strategies.base import prior_sample
 from irl_ident.environment import Array, Environment
 
 if TYPE_CHECKING:

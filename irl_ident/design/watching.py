@@ -10,9 +10,9 @@ of the pool, theta_i, is the truth, with a probability in proportion to the like
 episodes * N_i(s) pi_i(a|s)`` more than were seen,
 
 * of an agent that errs, theta_j is ruled out when its optimal actions contradict what would be stated
-  (:mod:`irl_ident.identified.confidence`);
+  (:mod:`irl_ident.identified.confidence.statements`);
 * of a soft-optimal agent, when the expected log-likelihood ratio ``m * episodes * sum_s N_i(s) KL(pi_i(s), pi_j(s))``
-  exceeds what theta_j has left of it, ``l(theta_j) - floor`` (:mod:`irl_ident.identified.confidence_soft`).
+  exceeds what theta_j has left of it, ``l(theta_j) - floor`` (:mod:`irl_ident.identified.confidence.soft`).
 
 Statements need several choices, so the gain of one session may be 0 where three would tell all.  An environment is
 worth the best ratio over all lengths,
@@ -35,12 +35,12 @@ from irl_ident import evidence as evidence_room
 from irl_ident import planning
 from irl_ident.design.behaviour import consistent, signatures
 from irl_ident.design.campaign import Campaign
-from irl_ident.design.strategies import Greedy
+from irl_ident.design.strategies.base import Greedy
 from irl_ident.environment import Array, Environment, Mask
 from irl_ident.evidence import Trajectories
-from irl_ident.identified.confidence import log_evidence_optimal, log_evidence_worse, log_threshold
-from irl_ident.identified.confidence_noisy import NoisySet
-from irl_ident.identified.confidence_soft import SoftConfidenceSet
+from irl_ident.identified.confidence.noisy import NoisySet
+from irl_ident.identified.confidence.soft import SoftConfidenceSet
+from irl_ident.identified.confidence.statements import log_evidence_optimal, log_evidence_worse, log_threshold
 from irl_ident.planning.soft_batch import soft_batch
 
 if TYPE_CHECKING:

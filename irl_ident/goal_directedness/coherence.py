@@ -38,8 +38,8 @@ from irl_ident import evidence as evidence_room
 from irl_ident.environment import Array, Environment
 from irl_ident.evidence import Policy
 from irl_ident.goal_directedness.shares import Share, exact_share, split_share
-from irl_ident.identified.constraints import Constraints, reduced
-from irl_ident.identified.hull import certified_maximum
+from irl_ident.identified.cone.constraints import Constraints, reduced
+from irl_ident.identified.cone.hull import certified_maximum
 from irl_ident.identified.observed import System, systems
 from irl_ident.rewards import RewardFamily
 

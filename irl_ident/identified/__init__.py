@@ -24,9 +24,9 @@ from irl_ident.identified.base import (
     Rationality,
     checked_environments,
 )
-from irl_ident.identified.confidence import Ties, checked_share
-from irl_ident.identified.confidence_noisy import NoisySet
-from irl_ident.identified.confidence_soft import SoftConfidenceSet
+from irl_ident.identified.confidence.noisy import NoisySet
+from irl_ident.identified.confidence.soft import SoftConfidenceSet
+from irl_ident.identified.confidence.statements import Ties, checked_share
 from irl_ident.identified.observed import System
 from irl_ident.identified.optimal import OptimalSet
 from irl_ident.identified.report import Ambiguity, Report, Verdict
@@ -82,8 +82,8 @@ def identify(
         Of the soft-optimal agent, positive; not used for others.
     error : float, optional
         In [0, 1).  For "noisy": the agent takes a random action instead with at most this probability
-        (:mod:`irl_ident.identified.confidence`).  For "soft" with a level: a random action was recorded instead with
-        just this probability; 0 when not given.
+        (:mod:`irl_ident.identified.confidence.statements`).  For "soft" with a level: a random action was recorded
+        instead with just this probability; 0 when not given.
     level : float, optional
         In (0, 1).  For "noisy" (needed) and "soft": the set holds the objective at every time with probability at
         least ``1 - level``.  Without it a soft agent's set is that of the behaviour as if it were known exactly.

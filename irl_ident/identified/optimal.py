@@ -27,7 +27,6 @@ import numpy.typing as npt
 
 from irl_ident import planning
 from irl_ident.environment import Array, Environment
-from irl_ident.identified import hull as hulls
 from irl_ident.identified.ambiguity import name_directions
 from irl_ident.identified.base import (
     Conflict,
@@ -37,10 +36,11 @@ from irl_ident.identified.base import (
     Rationality,
     checked_direction,
 )
-from irl_ident.identified.candidates import candidates
-from irl_ident.identified.conflict import find_conflict
-from irl_ident.identified.constraints import Constraints, lifted, reduced
-from irl_ident.identified.diameter import (
+from irl_ident.identified.cone import hull as hulls
+from irl_ident.identified.cone.candidates import candidates
+from irl_ident.identified.cone.conflict import find_conflict
+from irl_ident.identified.cone.constraints import Constraints, lifted, reduced
+from irl_ident.identified.cone.diameter import (
     SupportFunction,
     canonical_diameter,
     canonical_ranges,
@@ -48,12 +48,12 @@ from irl_ident.identified.diameter import (
     parameter_diameter,
     reward_support,
 )
+from irl_ident.identified.cone.sampling import hit_and_run
+from irl_ident.identified.cone.support import Cone, Support
+from irl_ident.identified.cone.support import support as certified_support
+from irl_ident.identified.cone.support import supports as certified_supports
 from irl_ident.identified.observed import System, systems
 from irl_ident.identified.report import Ambiguity, Report, Verdict
-from irl_ident.identified.sampling import hit_and_run
-from irl_ident.identified.support import Cone, Support
-from irl_ident.identified.support import support as certified_support
-from irl_ident.identified.support import supports as certified_supports
 from irl_ident.identified.wording import assumptions, next_step, second_angle
 from irl_ident.rewards import RANK_TOLERANCE, LinearRewards, RewardFamily
 

@@ -25,7 +25,7 @@ import numpy.typing as npt
 
 from irl_ident.environment import Array
 from irl_ident.identified.base import checked_direction
-from irl_ident.identified.sampling import hit_and_run
+from irl_ident.identified.cone.sampling import hit_and_run
 from irl_ident.simulators import program
 from irl_ident.simulators.base import FeatureSums, Simulator
 from irl_ident.simulators.confidence import Differences, check_level, differences

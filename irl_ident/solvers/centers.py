@@ -49,7 +49,7 @@ from irl_ident.agents.known import Optimal
 from irl_ident.environment import Array
 from irl_ident.evidence import Evidence
 from irl_ident.identified import ContradictoryEvidence, OptimalSet
-from irl_ident.identified import hull as hulls
+from irl_ident.identified.cone import hull as hulls
 from irl_ident.identified.observed import System
 from irl_ident.rewards import RANK_TOLERANCE, RewardFamily
 from irl_ident.solvers.base import Convergence, Estimate, Solver, Status, Unexplained
@@ -425,7 +425,7 @@ def inscribed_ball(faces: Array, bounds: Array, reach: float) -> tuple[Array, fl
 
     Raises
     ------
-    irl_ident.identified.hull.SolverFailed
+    irl_ident.identified.cone.hull.SolverFailed
     """
     lengths = np.linalg.norm(faces, axis=1)
     unit, level = faces / lengths[:, None], bounds / lengths

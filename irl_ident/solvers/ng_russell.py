@@ -32,7 +32,7 @@ from irl_ident.agents import Optimal
 from irl_ident.environment import Array, Environment, Mask
 from irl_ident.evidence import Evidence
 from irl_ident.identified import OptimalSet
-from irl_ident.identified.hull import optimum
+from irl_ident.identified.cone.hull import optimum
 from irl_ident.identified.observed import System
 from irl_ident.rewards import RewardFamily
 from irl_ident.solvers import reading
