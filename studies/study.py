@@ -81,6 +81,8 @@ class Study(Protocol):
     __name__: str
     __doc__: str | None
 
+    def __hash__(self) -> int: ...
+
     def tasks(self, settings: Settings) -> list[Task]:
         """Independent units of work."""
         ...

@@ -194,3 +194,20 @@ def test_a_contradiction_has_no_candidate(monkeypatch):
     ident = ii.identify([(env, one.policy(env)), (env, other.policy(env))], family)
     assert ident.conflict is not None
     assert "hull" in vars(ident)
+
+
+def test_evidence_that_grows_keeps_what_was_solved_in_each_environment():
+    features = np.random.default_rng(0).normal(size=(36, 4, 3))
+    family = LinearRewards(features)
+    agent = ii.agents.Optimal(family, [0.3, -1.0, 0.6])
+    worlds = [slippery_grid(6, seed) for seed in range(3)]
+    policies = [agent.policy(env) for env in worlds]
+    before = ii.identify(list(zip(worlds[:2], policies[:2], strict=True)), family)
+    direction = np.array([1.0, 2.0, -1.0])
+    before.support(direction)
+    after = ii.identify([*before.evidence, (worlds[2], policies[2])], family)
+    anew = ii.identify(list(zip(worlds, policies, strict=True)), family)
+    assert all(new is old for new, old in zip(after.cone.blocks[:2], before.cone.blocks, strict=True))
+    assert not any(new is old for new, old in zip(anew.cone.blocks, after.cone.blocks, strict=True))
+    for grown, whole in zip(after.support(direction), anew.support(direction), strict=True):
+        np.testing.assert_array_equal(grown, whole)

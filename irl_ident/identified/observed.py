@@ -3,19 +3,25 @@
 For environment ``e`` with features ``Phi`` (S * A, d) and shaping matrix ``B`` (S * A, S), the slack of action ``a`` in
 state ``s`` is ``V(s) - Q(s, a) = (B V - Phi theta)[s * A + a]``.  An optimal agent makes it 0 for the actions that it
 shows, and at least 0 for all others; more than 0 where it is known that *all* optimal actions were shown.
+
+The system of an observation is kept as long as the observation is: evidence that grows by an environment, as in a
+campaign, keeps the systems that it had, and with them what was factorised and solved in each environment.
 """
 
 from __future__ import annotations
 
 from collections.abc import Sequence
 from dataclasses import dataclass, replace
+from functools import cached_property
 from typing import Any
+from weakref import WeakKeyDictionary
 
 import numpy as np
 from scipy import sparse
 
 from irl_ident import evidence as evidence_room
 from irl_ident.environment import Environment, Mask
+from irl_ident.identified.cone.lifted import Block
 from irl_ident.rewards import RewardFamily
 
 
@@ -50,6 +56,17 @@ class System:
         """States of which an optimal action is known, (S,)."""
         return np.asarray(self.shown.any(axis=1))
 
+    @cached_property
+    def _blocks(self) -> dict[float, Block]:
+        return {}
+
+    def block(self, unit: float) -> Block:
+        """The rows of this environment in a cone, with features in units of ``unit``; the same object every time."""
+        if unit not in self._blocks:
+            features = sparse.csr_array(self.features / unit)
+            self._blocks[unit] = Block(self.env.shaping, features, self.shown, self.known, self.env.discount)
+        return self._blocks[unit]
+
     def without(self, state: int) -> System:
         """The same, had nothing been seen in ``state``."""
         others = np.arange(self.env.n_states) != state
@@ -65,14 +82,26 @@ def systems(evidence: Sequence[tuple[Environment, Any]], family: RewardFamily) -
     """One :class:`System` for each different environment of ``evidence``, in order of appearance."""
     found: dict[str, System] = {}
     for place, (env, observation) in enumerate(evidence):
+        new = _system(env, observation, family, place)
+        old = found.get(env.digest)
+        found[env.digest] = new if old is None else _merged(old, new)
+    return tuple(found.values())
+
+
+_Kept = dict[tuple[str, int], System]
+_kept: WeakKeyDictionary[Any, WeakKeyDictionary[RewardFamily, _Kept]] = WeakKeyDictionary()
+
+
+def _system(env: Environment, observation: Any, family: RewardFamily, place: int) -> System:
+    """The system of one observation."""
+    known = _kept.setdefault(observation, WeakKeyDictionary()).setdefault(family, {})
+    if (env.digest, place) not in known:
         seen = evidence_room.shown(env, observation)
         features = family.matrix(env)
         shown = with_twins(env, features, seen.shown & seen.observed[:, None])
         strict = ~shown & seen.observed[:, None] if seen.complete else np.zeros_like(shown)
-        new = System(env, features, shown, seen.observed.copy(), strict, (place,))
-        old = found.get(env.digest)
-        found[env.digest] = new if old is None else _merged(old, new)
-    return tuple(found.values())
+        known[env.digest, place] = System(env, features, shown, seen.observed.copy(), strict, (place,))
+    return known[env.digest, place]
 
 
 def _merged(old: System, new: System) -> System:

@@ -107,14 +107,7 @@ class OptimalSet(IdentifiedSet):
 
     @cached_property
     def _closed(self) -> Cone:
-        return Cone(
-            [system.env.shaping for system in self.systems],
-            [system.features / self._unit for system in self.systems],
-            [system.shown for system in self.systems],
-            [system.known for system in self.systems],
-            [system.env.discount for system in self.systems],
-            self.family.dim,
-        )
+        return Cone.of([system.block(self._unit) for system in self.systems], self.family.dim)
 
     def _explained(self) -> bool:
         """Whether some reward was found, by planning, to explain the evidence; for large cones, without a program."""

@@ -2,7 +2,9 @@
 
 from __future__ import annotations
 
+from collections.abc import Iterable
 from dataclasses import dataclass
+from typing import Any
 
 import numpy as np
 
@@ -217,7 +219,7 @@ def programs(ident: IdentifiedSet, ranges: Ranges) -> Programs | None:
     )
 
 
-def _names(env: Environment, actions: Array) -> str:
+def _names(env: Environment, actions: Iterable[Any]) -> str:
     return " or ".join(env.actions[int(a)] for a in actions) or "nothing"
 
 

@@ -126,10 +126,9 @@ class Cluster:
 
 def wanted() -> bool:
     """In a worker: whether the scheduler still waits for what this thread is doing."""
-    from distributed import get_worker
-    from distributed.worker import thread_state
+    from distributed import get_worker, worker
 
-    task = get_worker().state.tasks.get(thread_state.key)
+    task = get_worker().state.tasks.get(worker.thread_state.key)  # type: ignore[attr-defined]
     return task is not None and task.state == "executing"
 
 

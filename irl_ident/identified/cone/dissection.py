@@ -147,11 +147,10 @@ def _cut(graph: sparse.csr_array, weight: Indices) -> tuple[Mask, Mask, Mask]:
         left[inside[near]], middle[inside[between]] = True, True
         return left, ~left & ~middle, middle
     here = int(np.diff(graph.indptr).argmin())
-    distance = _distances(graph, here)
+    steps = _distances(graph, here)
     for _ in range(SWEEPS):
-        there = int(distance.argmax())
-        here, near, distance = there, distance, _distances(graph, there)
-    score = (distance - near).astype(float)
+        here, before, steps = int(steps.argmax()), steps, _distances(graph, int(steps.argmax()))
+    score = (steps - before).astype(float)
     order = np.argsort(score, kind="stable")
     half = int(np.searchsorted(np.cumsum(weight[order]), weight.sum() / 2))
     left = np.zeros(score.size, bool)

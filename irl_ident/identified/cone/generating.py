@@ -45,12 +45,6 @@ class Generated:
     cone: Cone
 
     @cached_property
-    def _maps(self) -> tuple[Array, ...]:
-        """``W_e`` (S, d)."""
-        identity = np.eye(self.cone.dim)
-        return tuple(block.evaluate(identity, np.zeros((0, self.cone.dim))) for block in self.cone.blocks)
-
-    @cached_property
     def _kept(self) -> dict[str, Any]:
         return {}
 
@@ -89,7 +83,8 @@ class Generated:
     def _added(self, solver: Any, theta: Array) -> bool:
         """Add the rows that ``theta`` violates most; whether there were any."""
         found, first = False, 0
-        for block, values in zip(self.cone.blocks, self._maps, strict=True):
+        for block in self.cone.blocks:
+            values = block.value_map
             wrong = self._wrong(block, values, theta)
             new = np.setdiff1d(wrong, self._kept["origin"] - first)
             rows = block.shaping[new] @ values - block.features[new].toarray()

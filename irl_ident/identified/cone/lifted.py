@@ -111,6 +111,12 @@ class Block:
             values[self.known] = self._factor.solve(known)
         return values
 
+    @cached_property
+    def value_map(self) -> Array:
+        """Values as a linear map of ``theta``, (S, d), where every state is known: d sparse solves."""
+        identity = np.eye(self.features.shape[1])
+        return self.evaluate(identity, np.zeros((0, identity.shape[1])))
+
     def __reduce__(self) -> tuple[Any, ...]:
         """Factorisations cannot be pickled; they are made again where they are needed."""
         return Block, (self.shaping, self.features, self.shown, self.known, self.discount)
@@ -177,6 +183,14 @@ class Cone:
         blocks = tuple(_block(place, *part, int(dim)) for place, part in enumerate(parts))
         object.__setattr__(self, "blocks", blocks)
         object.__setattr__(self, "dim", int(dim))
+
+    @classmethod
+    def of(cls, blocks: Sequence[Block], dim: int) -> Cone:
+        """The cone of blocks that exist already, with what they have factorised and solved."""
+        cone = object.__new__(cls)
+        object.__setattr__(cone, "blocks", tuple(blocks))
+        object.__setattr__(cone, "dim", dim)
+        return cone
 
     def __reduce__(self) -> tuple[Any, ...]:
         parts = [(b.shaping, b.features, b.shown, b.known, b.discount) for b in self.blocks]

@@ -59,8 +59,9 @@ class Newton(ABC):
         every = sparse.csr_array(sparse.vstack([self.rows, self.form.equal], format="csr"))
         flat, products = _products(every)
         weighted = self.rows.shape[0]
-        penalty = PENALTY * np.asarray(products[:, weighted:].sum(axis=1)).ravel()
-        return flat // n, flat % n, sparse.csr_array(products[:, :weighted]), penalty
+        penalty = np.asarray(PENALTY * products[:, weighted:].sum(axis=1), dtype=float).ravel()
+        by_weights: sparse.csr_array = sparse.csr_array(products[:, :weighted])
+        return flat // n, flat % n, by_weights, penalty
 
     def _values(self, weights: Array) -> Array:
         _, _, products, penalty = self._entries
