@@ -240,6 +240,7 @@ def test_a_cone_survives_pickling():
 def test_dynamics_that_are_not_local_go_to_the_generic_solver(monkeypatch):
     cone, direction = grid_cone(8), directions_of(64, 1)[0]
     monkeypatch.setattr(support_module, "SIMPLEX_ENTRIES", 0)
+    monkeypatch.setattr(support_module, "FEW_UNKNOWNS", 0)
     monkeypatch.setattr(support_module, "BAND_OPERATIONS", 0)
     monkeypatch.setattr(support_module, "FRONT_OPERATIONS", 0)
     monkeypatch.setattr(support_module, "REDUCED_ENTRIES", 0)

@@ -158,7 +158,7 @@ def test_generated_rows_on_random_environments(seed, ties):
 
 
 def test_few_parameters_go_to_row_generation(monkeypatch):
-    monkeypatch.setattr(support_module, "GENERATED_ENTRIES", 0)
+    monkeypatch.setattr(support_module, "SIMPLEX_ENTRIES", 0)
     cone, again = few(8, 4, 0), few(8, 4, 0)
     directions = np.random.default_rng(0).standard_normal((3, 4))
     batch = list(supports(cone, directions))
@@ -172,7 +172,6 @@ def test_few_parameters_go_to_row_generation(monkeypatch):
 def test_a_member_found_by_planning_spares_the_hull(monkeypatch, large):
     monkeypatch.setattr(support_module, "SIMPLEX_ENTRIES", 0)
     monkeypatch.setattr(support_module, "FEW_UNKNOWNS", 64 if large == "Generated" else 0)
-    monkeypatch.setattr(support_module, "GENERATED_ENTRIES", 0)
     rng, environments = np.random.default_rng(0), [slippery_grid(5, seed) for seed in range(2)]
     family = LinearRewards(rng.standard_normal((25, 4, 4))) if large == "Generated" else StateRewards(25)
     agent = ii.agents.Optimal(family, rng.standard_normal(family.dim))

@@ -63,7 +63,6 @@ FEASIBLE = 1e-9
 
 SIMPLEX_ENTRIES = 50_000
 FEW_UNKNOWNS = 64
-GENERATED_ENTRIES = 1_000_000
 REDUCED_ENTRIES = 20_000_000
 BAND_OPERATIONS = 1e9
 FRONT_OPERATIONS = 2e11
@@ -281,9 +280,11 @@ def _chosen_engine(cone: Cone) -> Program | Generated | Newton:
     """Simplex on dense rows or on those that matter, else an interior point, else HiGHS on what is smaller."""
     unknowns = cone.dim + sum(block.hidden.size for block in cone.blocks)
     entries = sum(block.shown.size for block in cone.blocks) * unknowns
-    if unknowns == cone.dim <= FEW_UNKNOWNS and entries > GENERATED_ENTRIES:
+    if entries <= SIMPLEX_ENTRIES:
+        return reduced(cone)
+    if unknowns <= FEW_UNKNOWNS and unknowns == cone.dim:
         return Generated(cone)
-    if entries <= SIMPLEX_ENTRIES or (unknowns <= FEW_UNKNOWNS and entries <= REDUCED_ENTRIES):
+    if unknowns <= FEW_UNKNOWNS and entries <= REDUCED_ENTRIES:
         return reduced(cone)
     form = eliminated(cone)
     if form.unknowns * (form.bandwidth + 1) ** 2 <= BAND_OPERATIONS:
