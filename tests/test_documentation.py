@@ -48,7 +48,7 @@ def test_commands_and_files_named_for_contributors_exist():
         assert set(re.findall(r"^make ([a-z]+)", PROSE[name], re.MULTILINE)) <= set(targets)
         assert len(re.findall(r"^make ", PROSE[name], re.MULTILINE)) >= 4
     new = {
-        "irl_ident/design/farthest.py",
+        "irl_ident/design/strategies/farthest.py",
         "tests/test_farthest.py",
         "irl_ident/solvers/structured.py",
         "studies/second_look.py",

@@ -193,7 +193,10 @@ def unseen(document: Record) -> tuple[Environment, Policy | Trajectories | Count
 
 
 def fingerprint(thing: object) -> str:
-    """SHA-256 of a setting: of the class and of everything in it that decides what it does."""
+    """SHA-256 of a setting: of the class and of everything in it that decides what it does.
+
+    Of a class its room counts (``irl_ident.design``), not the module within.
+    """
     total = hashlib.sha256()
     _feed(total, thing)
     return total.hexdigest()
@@ -201,7 +204,8 @@ def fingerprint(thing: object) -> str:
 
 def _feed(total: Any, thing: Any) -> None:
     kind = type(thing)
-    total.update(f"{kind.__module__}.{kind.__qualname__}(".encode())
+    room = ".".join(kind.__module__.split(".")[:2])
+    total.update(f"{room}.{kind.__qualname__}(".encode())
     if thing is None or isinstance(thing, _SCALARS):
         total.update(repr(thing).encode())
     elif isinstance(thing, np.ndarray):
