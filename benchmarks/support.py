@@ -35,7 +35,7 @@ from irl_ident.identified.cone.support import Support, supports
 from irl_ident.rewards import StateRewards
 
 DISCOUNT = 0.95
-TIME_LIMIT = 150.0
+TIME_LIMIT = 300.0
 Vector = np.ndarray[Any, np.dtype[np.float64]]
 
 

@@ -17,8 +17,6 @@ import irl_ident as ii
 from studies import runner
 from studies.study import Settings
 
-runner.code_digest = lambda study: "c" * 64
-
 
 def main(folder):
     """Do all three; print the digests."""
@@ -60,4 +58,5 @@ def main(folder):
 
 
 if __name__ == "__main__":
+    runner.code_digest = lambda study: "c" * 64
     main(Path(sys.argv[1]))

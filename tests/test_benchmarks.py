@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import json
+import os
 import subprocess
 import sys
 from pathlib import Path
@@ -131,6 +132,7 @@ def test_the_smallest_case_of_every_benchmark_runs(tmp_path):
     done = subprocess.run(
         [sys.executable, *command, f"--benchmark-json={target}", "benchmarks"],
         cwd=ROOT,
+        env={name: value for name, value in os.environ.items() if not name.startswith("PYTEST_")},
         capture_output=True,
         text=True,
         check=False,

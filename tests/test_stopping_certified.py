@@ -60,7 +60,8 @@ def test_a_stop_on_choices_names_the_probability_with_which_it_is_right():
             break
         loop.tell(env, agent.demonstrate(env, episodes=1, horizon=1, seed=seed))
         regrets.append(loop.state.regret(env).upper)
-    assert loop.stopped_because.startswith("regret of the centre's policy at most 0")
+    assert loop.stopped_because.startswith(f"regret of the centre's policy at most {regrets[-1]:.3g},")
+    np.testing.assert_allclose(regrets[-1], 0, atol=1e-12)
     assert loop.stopped_because.endswith("with probability at least 0.9 at whatever time this stops")
     assert 2 <= len(regrets) < 40
     assert regrets[0] == pytest.approx(0.9)
