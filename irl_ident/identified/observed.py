@@ -14,7 +14,7 @@ from collections.abc import Sequence
 from dataclasses import dataclass, replace
 from functools import cached_property
 from typing import Any
-from weakref import WeakKeyDictionary
+from weakref import ReferenceType, WeakKeyDictionary, ref
 
 import numpy as np
 from scipy import sparse
@@ -88,20 +88,22 @@ def systems(evidence: Sequence[tuple[Environment, Any]], family: RewardFamily) -
     return tuple(found.values())
 
 
-_Kept = dict[tuple[str, int], System]
-_kept: WeakKeyDictionary[Any, WeakKeyDictionary[RewardFamily, _Kept]] = WeakKeyDictionary()
+_Kept = dict[tuple[str, int], tuple[ReferenceType[RewardFamily], System]]
+_kept: WeakKeyDictionary[Any, _Kept] = WeakKeyDictionary()
 
 
 def _system(env: Environment, observation: Any, family: RewardFamily, place: int) -> System:
-    """The system of one observation."""
-    known = _kept.setdefault(observation, WeakKeyDictionary()).setdefault(family, {})
-    if (env.digest, place) not in known:
+    """The system of one observation; that of the family that was asked for last is kept."""
+    known = _kept.setdefault(observation, {})
+    asked, system = known.get((env.digest, place), (None, None))
+    if asked is None or system is None or asked() is not family:
         seen = evidence_room.shown(env, observation)
         features = family.matrix(env)
         shown = with_twins(env, features, seen.shown & seen.observed[:, None])
         strict = ~shown & seen.observed[:, None] if seen.complete else np.zeros_like(shown)
-        known[env.digest, place] = System(env, features, shown, seen.observed.copy(), strict, (place,))
-    return known[env.digest, place]
+        system = System(env, features, shown, seen.observed.copy(), strict, (place,))
+        known[env.digest, place] = ref(family), system
+    return system
 
 
 def _merged(old: System, new: System) -> System:
