@@ -13,8 +13,8 @@ from rich.progress import BarColumn, MofNCompleteColumn, Progress, TextColumn, T
 from irl_ident.cli.pipes import quiet_when_cut, show_all_letters
 from irl_ident.sweeps import OtherCode, TaskFailed
 from studies.report import DamagedResults, NoResults, write_gallery, write_report
-from studies.runner import Outcome, run_study
-from studies.study import DataMissing, Settings, Study, UnknownStudy, discover, load
+from studies.runner import run_study
+from studies.study import DataMissing, Outcome, Settings, Study, UnknownStudy, discover, load
 
 WRONG_USE = 2
 INTERRUPTED = 130

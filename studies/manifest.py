@@ -11,14 +11,11 @@ from functools import cache
 from importlib import metadata
 from pathlib import Path
 from types import ModuleType
-from typing import TYPE_CHECKING, Any, cast
+from typing import Any, cast
 
 import irl_ident
 from irl_ident.sweeps import digest, file_digest
-from studies.study import Settings, Study, Task, question
-
-if TYPE_CHECKING:
-    from studies.runner import Outcome
+from studies.study import Outcome, Settings, Study, Task, question
 
 PACKAGES = (
     "numpy",

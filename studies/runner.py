@@ -12,7 +12,6 @@ from __future__ import annotations
 import shutil
 import time
 from collections.abc import Callable
-from dataclasses import dataclass
 from functools import partial
 from pathlib import Path
 from typing import TYPE_CHECKING
@@ -21,33 +20,12 @@ from irl_ident.sweeps import Swept, TaskFailed, digest, plain, sweep
 from irl_ident.writing import alone_in, naming
 from studies.files import write_json
 from studies.manifest import code_digest, manifest
-from studies.study import DataMissing, Settings, Study, Task
+from studies.study import DataMissing, Outcome, Settings, Study, Task
 
 if TYPE_CHECKING:
     import pandas as pd
 
 MISSING = f"{DataMissing.__module__}.{DataMissing.__qualname__}"
-
-
-@dataclass(frozen=True)
-class Outcome:
-    """What a finished run left.
-
-    Attributes
-    ----------
-    folder : Path
-        Holds ``figure.pdf``, ``figure.png``, ``data.parquet``, ``summary.json`` and ``manifest.json``.
-    tasks, resumed, rows : int
-        How many tasks there are, how many of them an earlier run had finished, and how many rows they gave.
-    seconds : float
-        Wall time of this run.
-    """
-
-    folder: Path
-    tasks: int
-    resumed: int
-    rows: int
-    seconds: float
 
 
 def run_study(

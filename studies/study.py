@@ -75,6 +75,27 @@ class Settings:
         return Path(self.data)
 
 
+@dataclass(frozen=True)
+class Outcome:
+    """What a finished run left.
+
+    Attributes
+    ----------
+    folder : Path
+        Holds ``figure.pdf``, ``figure.png``, ``data.parquet``, ``summary.json`` and ``manifest.json``.
+    tasks, resumed, rows : int
+        How many tasks there are, how many of them an earlier run had finished, and how many rows they gave.
+    seconds : float
+        Wall time of this run.
+    """
+
+    folder: Path
+    tasks: int
+    resumed: int
+    rows: int
+    seconds: float
+
+
 class Study(Protocol):
     """A module with the five functions; see :mod:`studies`."""
 
