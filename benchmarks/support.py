@@ -1,26 +1,16 @@
-"""Support functions of the identified set against the lifted linear program in a generic solver.
-
-Run ``python -m benchmarks.support [--quick]``.
+"""Identified sets, directions and the generic solver that benchmarks of support functions share.
 
 Three slippery grids, each with its own slip and with a tenth of the passages between cells closed; one reward on states
 from a standard normal, discount .95; its optimal actions are shown everywhere.  Directions: a difference of two states,
 and dense ones with mean 0.  The peer is HiGHS' interior point without crossover at its own tolerances (1e-7) on
-``(theta, V_1, V_2, V_3)``, given the same rows; its time holds the run alone, ours everything: elimination and
-ordering (``cold``; kept for later directions: ``warm``), interior point and certificates.  Runs alternate, one
-thread.  A peer that reaches the time limit counts with the limit, and its ratio is printed as a lower bound.
+``(theta, V_1, V_2, V_3)``, given the same rows, on one thread; its time holds the run alone.
 """
 
 from __future__ import annotations
 
-import os
-
-os.environ.update(dict.fromkeys(("OMP_NUM_THREADS", "OPENBLAS_NUM_THREADS", "MKL_NUM_THREADS"), "1"))
-
-import argparse
 import time
 from collections.abc import Callable
 from dataclasses import dataclass
-from statistics import median
 from typing import Any
 
 import highspy
@@ -28,10 +18,7 @@ import numpy as np
 from scipy import sparse
 
 from irl_ident import Environment, planning
-from irl_ident.identified.cone.elimination import eliminated
 from irl_ident.identified.cone.lifted import Cone
-from irl_ident.identified.cone.newton import Band
-from irl_ident.identified.cone.support import Support, supports
 from irl_ident.rewards import StateRewards
 
 DISCOUNT = 0.95
@@ -127,66 +114,3 @@ def directions(kind: str, dim: int, count: int) -> list[Vector]:
         return list(drawn - drawn.mean(axis=1, keepdims=True))
     pairs = [rng.choice(dim, size=2, replace=False) for _ in range(count)]
     return [np.bincount([s], minlength=dim) - 1.0 * np.bincount([t], minlength=dim) for s, t in pairs]
-
-
-def compare(side: int, kind: str, count: int) -> None:
-    cone = instance(side, 0)
-    theirs, ours, found = [], [], []
-    chosen = directions(kind, cone.dim, count)
-    answers = supports(cone, chosen)
-    for direction in chosen:
-        seconds, answer = timed(lambda: next(answers))
-        ours.append(seconds)
-        found.append(answer)
-        theirs.append(peer(cone, direction))
-    report(cone.dim, kind, theirs, ours, found)
-
-
-def report(size: int, kind: str, theirs: list[Peer], ours: list[float], found: list[Support]) -> None:
-    ratios = [peer.seconds / seconds for peer, seconds in zip(theirs, ours, strict=True)]
-    least = "" if all(peer.finished for peer in theirs) else ">= "
-    differences = [
-        abs(peer.value - answer.value) / answer.value
-        for peer, answer in zip(theirs, found, strict=True)
-        if peer.finished
-    ]
-    print(
-        f"{size:6d}  {kind:5s}  {median(peer.seconds for peer in theirs):8.2f}  {ours[0]:8.2f}  {median(ours[1:]):8.2f}"
-        f"  {least}{ratios[0]:6.1f}  {least}{median(ratios[1:]):6.1f}"
-        f"  {max(answer.gap / answer.value for answer in found):8.1e}  {max(answer.violation for answer in found):8.1e}"
-        f"  {max(differences, default=np.nan):8.1e}  {found[-1].solver}",
-        flush=True,
-    )
-
-
-def where_time_goes(side: int) -> None:
-    cone = instance(side, 0)
-    elimination, form = timed(lambda: eliminated(cone))
-    band = Band(form)
-    weights = np.ones(band.rows.shape[0])
-    maps, _ = timed(lambda: band.factor(weights, 1e-8))
-    factor, solve = timed(lambda: band.factor(weights, 1e-8))
-    assert solve is not None
-    right = np.ones(form.unknowns)
-    solution, _ = timed(lambda: solve(right))
-    print(
-        f"S = {cone.dim}: {form.unknowns} unknowns, bandwidth {form.bandwidth}; elimination and ordering "
-        f"{elimination:.3f} s, "
-        f"scatter maps {maps - factor:.3f} s; a factorisation {factor:.4f} s, a solve {solution:.4f} s"
-    )
-
-
-def main() -> None:
-    parser = argparse.ArgumentParser(description=__doc__.splitlines()[0])
-    parser.add_argument("--quick", action="store_true", help="400 states only")
-    sides = [20] if parser.parse_args().quick else [32, 60]
-    print("states  kind   peer s    cold s    warm s    ratio cold, warm   gap       violation  difference")
-    for side in sides:
-        for kind in ("pair", "dense"):
-            compare(side, kind, 3 if side < 60 else 2)
-    for side in sides:
-        where_time_goes(side)
-
-
-if __name__ == "__main__":
-    main()

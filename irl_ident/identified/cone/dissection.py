@@ -146,10 +146,9 @@ def _cut(graph: sparse.csr_array, weight: Indices) -> tuple[Mask, Mask, Mask]:
         left, middle = np.zeros(label.size, bool), np.zeros(label.size, bool)
         left[inside[near]], middle[inside[between]] = True, True
         return left, ~left & ~middle, middle
-    here = int(np.diff(graph.indptr).argmin())
-    steps = _distances(graph, here)
+    steps = _distances(graph, int(np.diff(graph.indptr).argmin()))
     for _ in range(SWEEPS):
-        here, before, steps = int(steps.argmax()), steps, _distances(graph, int(steps.argmax()))
+        before, steps = steps, _distances(graph, int(steps.argmax()))
     score = (steps - before).astype(float)
     order = np.argsort(score, kind="stable")
     half = int(np.searchsorted(np.cumsum(weight[order]), weight.sum() / 2))
