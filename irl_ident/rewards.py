@@ -42,6 +42,31 @@ class RewardFamily(ABC):
     def parameters(self) -> tuple[str, ...]:
         """A name for each parameter."""
 
+    def named_in(self, environments: Iterable[Environment]) -> tuple[str, ...]:
+        """A name for each parameter, in the names of the environments' own states and actions where they share them.
+
+        Parameters
+        ----------
+        environments : iterable of Environment
+            Environments that the family fits.
+
+        Returns
+        -------
+        tuple of str
+            ``parameters`` where the environments name what the parameters pay for differently, where there are none,
+            and for families whose parameters have names of their own.
+
+        Examples
+        --------
+        >>> env = Environment(np.ones((2, 1, 2)) / 2, discount=0.9, states=["field", "roof"])
+        >>> StateRewards(2).named_in([env])
+        ('R(field)', 'R(roof)')
+        >>> StateRewards(2).named_in([env, Environment(env.transitions, discount=0.9)])
+        ('R(s0)', 'R(s1)')
+        """
+        del environments
+        return self.parameters
+
     @abstractmethod
     def matrix(self, env: Environment) -> sparse.csr_array:
         """The features in ``env``, sparse (S * A, d), row ``s * A + a``."""
@@ -106,6 +131,10 @@ class StateRewards(RewardFamily):
     def parameters(self) -> tuple[str, ...]:  # noqa: D102
         return tuple(f"R(s{s})" for s in range(self.n_states))
 
+    def named_in(self, environments: Iterable[Environment]) -> tuple[str, ...]:  # noqa: D102
+        states, _ = _shared_names(environments)
+        return tuple(f"R({s})" for s in states) or self.parameters
+
     def matrix(self, env: Environment) -> sparse.csr_array:  # noqa: D102
         _check_states("StateRewards", self.n_states, env)
         return _repeated(env.n_states, env.n_actions)
@@ -136,6 +165,10 @@ class StateActionRewards(RewardFamily):
     @property
     def parameters(self) -> tuple[str, ...]:  # noqa: D102
         return tuple(f"R(s{s}, a{a})" for s in range(self.n_states) for a in range(self.n_actions))
+
+    def named_in(self, environments: Iterable[Environment]) -> tuple[str, ...]:  # noqa: D102
+        states, actions = _shared_names(environments)
+        return tuple(f"R({s}, {a})" for s in states for a in actions) or self.parameters
 
     def matrix(self, env: Environment) -> sparse.csr_array:  # noqa: D102
         _check_states("StateActionRewards", self.n_states, env)
@@ -227,6 +260,10 @@ class TransitionRewards(RewardFamily):
         each = range(self.n_states)
         return tuple(f"R(s{s}, a{a}, s{n})" for s in each for a in range(self.n_actions) for n in each)
 
+    def named_in(self, environments: Iterable[Environment]) -> tuple[str, ...]:  # noqa: D102
+        states, actions = _shared_names(environments)
+        return tuple(f"R({s}, {a}, {n})" for s in states for a in actions for n in states) or self.parameters
+
     def matrix(self, env: Environment) -> sparse.csr_array:  # noqa: D102
         _check_states("TransitionRewards", self.n_states, env)
         _check_actions("TransitionRewards", self.n_actions, env)
@@ -270,6 +307,15 @@ def base_objective(env: str | gymnasium.Env[Any, Any]) -> Array:
     from irl_ident.gymnasium_tables import reward_from_table
 
     return reward_from_table(env)
+
+
+def _shared_names(environments: Iterable[Environment]) -> tuple[tuple[str, ...], tuple[str, ...]]:
+    """The names of states and of actions on which the environments agree, each empty where they do not."""
+    given = list(environments)
+    states, actions = (
+        {tuple(names) for names in each} for each in ([e.states for e in given], [e.actions for e in given])
+    )
+    return states.pop() if len(states) == 1 else (), actions.pop() if len(actions) == 1 else ()
 
 
 @lru_cache(maxsize=64)

@@ -168,6 +168,11 @@ class MappedRewards(RewardFamily):
     def parameters(self) -> tuple[str, ...]:  # noqa: D102
         return self.family.parameters
 
+    def named_in(self, environments: Iterable[Environment]) -> tuple[str, ...]:
+        """The names that ``family`` gives its parameters in the base environments, whatever is given here."""
+        del environments
+        return self.family.named_in(self.environments)
+
     def matrix(self, env: Environment) -> sparse.csr_array:
         """The features in ``env``, sparse (S' * A, d): those of the states that its states stand for, 0 for none."""
         n_actions = self.environments[0].n_actions

@@ -177,6 +177,19 @@ def test_the_page_has_the_numbers_of_the_json_output(tmp_path, kind):
         assert said[1:] in plain
 
 
+def test_the_report_speaks_with_the_names_of_the_page():
+    """Cells that a wall hides were never seen: what to do next names them as the map does."""
+    world = ii.builders.grid("..#.", 0.9)
+    seen = ii.evidence.Policy([[1.0, 0, 0, 0], [0, 0, 0, 1.0], [0, 0, 0, 0]])
+    ident = ii.identify([(world.environment, seen)], ii.rewards.StateRewards(3))
+    hidden = world.environment.states[2]
+    assert hidden != "s2"
+    assert f"(R({hidden}): {hidden} never reached)" in ident.report().next_step
+    text = page(ident, title="A wall")
+    assert f"R({hidden}): {hidden} never reached" in text
+    assert "R(s" not in text
+
+
 def test_every_open_direction_is_named_and_pictured(pages):
     for kind in ("optimal", "noisy", "features", "soft", "names", "many states"):
         headings = re.findall(r'<span class="tag">(\S+), (\d+) direction', pages[kind])

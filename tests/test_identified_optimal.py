@@ -211,7 +211,7 @@ def test_unvisited_states_are_named_and_bound_from_above_only():
     seen_home = ii.evidence.Policy([[1.0, 0.0], [0.0, 0.0], [0.0, 0.0]], shows="some")
     ident = ii.identify([(env, seen_home)], StateRewards(3))
     kinds = {a.kind: a for a in ident.ambiguities}
-    assert kinds["unvisited"].words == ("R(s1): field never reached", "R(s2): lake never reached")
+    assert kinds["unvisited"].words == ("R(field): field never reached", "R(lake): lake never reached")
     np.testing.assert_allclose(ident.support([-1, 1, 0])[0], 0, atol=1e-9)
     np.testing.assert_allclose(ident.support([1, -1, 0])[0], 2, atol=1e-9)
     np.testing.assert_allclose(ident.width([-1, 0, 1]), 4, atol=1e-9)

@@ -1,5 +1,7 @@
 """Reward families: their matrices against the formulas, and what they call ambiguous against brute force."""
 
+import re
+
 import numpy as np
 import pytest
 from hypothesis import given
@@ -83,6 +85,17 @@ def test_parameters_are_named_for_what_they_pay():
     np.testing.assert_array_equal(named.reward(env, theta), expected)
     assert LinearRewards(spanned(), names=["one", "two", "three", "four"]).parameters == ("one", "two", "three", "four")
     assert LinearRewards(spanned()).parameters == ("feature 0", "feature 1", "feature 2", "feature 3")
+
+
+@pytest.mark.parametrize("name", FAMILIES)
+def test_names_in_environments_are_the_numbers_with_their_names_put_in(name):
+    family, env = FAMILIES[name], random_environment(S, A, 0.9, seed=0)
+    states, actions = ["field", "roof", "lake"], ["go", "stay"]
+    own = {f"s{i}": state for i, state in enumerate(states)} | {f"a{i}": action for i, action in enumerate(actions)}
+    named = Environment(env.transitions, 0.9, states=states, actions=actions)
+    expected = tuple(re.sub(r"\b[sa]\d\b", lambda found: own[found[0]], each) for each in family.parameters)
+    assert family.named_in([named, named]) == expected
+    assert family.named_in([env]) == family.named_in([named, env]) == family.named_in([]) == family.parameters
 
 
 @pytest.mark.parametrize("name", FAMILIES)

@@ -163,6 +163,9 @@ def test_time_dependent_and_stationary_policies():
         assert world.digest == unrolled(env, 4).digest
         assert mapped.dim == 3
         assert mapped.parameters == family.parameters
+    named = ii.Environment(env.transitions, 0.9, states=["field", "roof", "lake"])
+    [(world, _)], mapped = finite_horizon([(named, still)], family, 4)
+    assert mapped.named_in([world]) == ("R(field)", "R(roof)", "R(lake)")
 
 
 def test_trajectories_move_through_time():

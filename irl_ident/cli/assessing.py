@@ -18,7 +18,7 @@ from irl_ident.cli.options import JsonOption, Seen, on_evidence
 from irl_ident.cli.printing import MOST_ROWS, console, finite, one_clear_line, print_json, typed
 from irl_ident.cli.reading import identified_from
 from irl_ident.identified import IdentifiedSet
-from irl_ident.report.ranges import Answers, Ranges, parameter_names, ranges_of
+from irl_ident.report.ranges import Answers, Ranges, ranges_of
 from irl_ident.report.sources import source
 from irl_ident.writing import write_whole
 
@@ -50,7 +50,7 @@ def assess(
             print_json(
                 {
                     "report": report.as_dict(),
-                    "parameters": list(parameter_names(ident)),
+                    "parameters": list(ident.family.named_in(ident.environments)),
                     "unit": None if ranges is None else ranges.unit,
                     "ranges": None if ranges is None else [[finite(end) for end in row] for row in ranges.intervals],
                     "farthest_pair": None if ranges is None else [member.tolist() for member in ranges.pair],

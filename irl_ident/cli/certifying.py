@@ -21,7 +21,6 @@ from irl_ident.cli.printing import one_clear_line, print_json, progress
 from irl_ident.cli.reading import identified_from, read_environments
 from irl_ident.cli.showing import certificate_fields, print_certificate, print_twins, twins_fields
 from irl_ident.environment import Environment
-from irl_ident.report.ranges import parameter_names
 
 CHECKER = "python -m irl_ident.certificates.checking"
 
@@ -101,7 +100,7 @@ def certify(
         print_json(
             {
                 "assumptions": list(ident.report().assumptions),
-                "parameters": list(parameter_names(ident)),
+                "parameters": list(ident.family.named_in(ident.environments)),
                 "deployment": where,
                 "certificate": None if certificate is None else certificate_fields(certificate, out, verdict),
                 "twins": None if pair is None else twins_fields(pair),

@@ -15,7 +15,6 @@ from irl_ident.cli.telling import telling_walk, told
 from irl_ident.cli.walks import Walk, walk_on
 from irl_ident.environment import Array
 from irl_ident.identified import IdentifiedSet
-from irl_ident.report.ranges import parameter_names
 
 
 def print_certificate(certificate: Certificate, where: str | None, most: int) -> None:
@@ -88,7 +87,7 @@ def objectives_table(ident: IdentifiedSet, columns: Sequence[tuple[str, Array]])
     table.add_column("parameter")
     for heading, _ in columns:
         table.add_column(heading, justify="right")
-    thetas, names = np.array([theta for _, theta in columns]), parameter_names(ident)
+    thetas, names = np.array([theta for _, theta in columns]), ident.family.named_in(ident.environments)
     weight = np.ptp(thetas, axis=0) if len(columns) > 1 else np.abs(thetas[0])
     shown = np.sort(np.argsort(-weight, kind="stable")[:MOST_ROWS])
     for j in shown:

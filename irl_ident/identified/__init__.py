@@ -123,10 +123,10 @@ def identify(
       - 0 ties between shown actions, 2 actions that are no better
     Open directions
       - constant (1, which no environment resolves): the same added to every reward
-      - unvisited (1): R(s2): roof never reached
+      - unvisited (1): R(roof): roof never reached
       - scale (1, which no environment resolves): all rewards times a positive number
     Next
-      - observe states not seen so far (R(s2): roof never reached), for instance by other starts
+      - observe states not seen so far (R(roof): roof never reached), for instance by other starts
     >>> round(ident.support([-1, 1, 0])[0], 9), round(ident.support([1, -1, 0])[0], 9)
     (2.0, 0.0)
     """

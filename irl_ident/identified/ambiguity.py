@@ -71,7 +71,8 @@ def name_directions(
     rest = _complement(open_basis, named)
     if rest.shape[1]:
         basis, pivots = _one_parameter_each(rest)
-        found.append(Ambiguity("experimental", basis, tuple(family.parameters[p] for p in pivots), False))
+        names = family.named_in(system.env for system in systems)
+        found.append(Ambiguity("experimental", basis, tuple(names[p] for p in pivots), False))
     return tuple(found)
 
 
@@ -104,7 +105,8 @@ def _unvisited(family: RewardFamily, systems: Sequence[System]) -> _Candidates:
         rows = np.repeat(system.observed | (reached & system.known), system.env.n_actions)
         read[system.features[rows].indices] = True
     columns = np.flatnonzero(~read)
-    words = tuple(f"{family.parameters[j]}: {_where(systems, int(j))}" for j in columns)
+    names = family.named_in(system.env for system in systems) if columns.size else ()
+    words = tuple(f"{names[j]}: {_where(systems, int(j))}" for j in columns)
     return _Candidates("unvisited", np.eye(family.dim)[:, columns], words, False)
 
 

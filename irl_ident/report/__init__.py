@@ -16,13 +16,13 @@ True
 
 from typing import TYPE_CHECKING, Any
 
-from irl_ident.report.ranges import Ranges, canonical, parameter_names, ranges_of
+from irl_ident.report.ranges import Ranges, canonical, ranges_of
 from irl_ident.report.sources import Source, source
 
 if TYPE_CHECKING:
     from irl_ident.report.html import page
 
-__all__ = ["Ranges", "Source", "canonical", "page", "parameter_names", "ranges_of", "source"]
+__all__ = ["Ranges", "Source", "canonical", "page", "ranges_of", "source"]
 
 
 def __getattr__(name: str) -> Any:

@@ -16,7 +16,7 @@ from irl_ident.identified.optimal import OptimalSet
 from irl_ident.identified.report import Ambiguity
 from irl_ident.report.pictures import Painter, Picture, behaviour
 from irl_ident.report.ranges import Ranges
-from irl_ident.report.wording import KINDS, own_words
+from irl_ident.report.wording import KINDS
 
 MOST_DIRECTIONS, MOST_OF_LARGE = 6, 3
 """Directions of one kind that are drawn one by one: of small worlds, and of those with more than 100 states."""
@@ -111,13 +111,11 @@ def opened(ambiguity: Ambiguity, painter: Painter) -> Opened:
     """One kind of open direction, with pictures of single directions, or of all together where there are many."""
     title, meaning = KINDS[ambiguity.kind]
     one_sided = ambiguity.kind == "scale"
-    renamed = dict(zip(painter.family.parameters, painter.names, strict=True))
-    words = own_words(ambiguity, renamed)
     units = ambiguity.basis / np.abs(ambiguity.basis).max(axis=0)
     most = MOST_DIRECTIONS if painter.env.n_states <= figures.RASTERED else MOST_OF_LARGE
     if painter.env.n_actions > 1 and not _same_for_all_actions(painter, units):
         most = max(1, most // painter.env.n_actions)
-    titled = list(zip(words, units.T, strict=True))
+    titled = list(zip(ambiguity.words, units.T, strict=True))
     pictures: list[Picture] = []
     if len(titled) > most:
         what = f"How far each reward is free to move along these {len(titled)} directions together"
@@ -141,7 +139,7 @@ def opened(ambiguity: Ambiguity, painter: Painter) -> Opened:
         meaning,
         ambiguity.dimension,
         ambiguity.representational,
-        tuple(words),
+        ambiguity.words,
         tuple(pictures),
     )
 

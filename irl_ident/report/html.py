@@ -7,7 +7,7 @@ from collections.abc import Sequence
 
 from irl_ident.identified import IdentifiedSet
 from irl_ident.report import chapters, pictures, wording
-from irl_ident.report.ranges import Ranges, parameter_names, ranges_of
+from irl_ident.report.ranges import Ranges, ranges_of
 from irl_ident.report.sources import Source, versions
 
 try:
@@ -59,7 +59,7 @@ def page(
     """
     if not ident.evidence:
         raise ValueError("ident: has no evidence, there is nothing to report")
-    report, names = ident.report(), parameter_names(ident)
+    report, names = ident.report(), ident.family.named_in(ident.environments)
     painter = pictures.painter(ident.family, ident.environments, names)
     consistent = ident.conflict is None
     known = (ranges or ranges_of(ident)) if consistent else None

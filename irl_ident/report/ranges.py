@@ -9,7 +9,7 @@ import numpy as np
 
 from irl_ident.environment import Array
 from irl_ident.identified import IdentifiedSet
-from irl_ident.rewards import LinearRewards, StateActionRewards, StateRewards
+from irl_ident.rewards import LinearRewards
 
 MOST_RANGES = 40
 """Intervals of canonical rewards take a linear program for each pair of parameters: up to so many."""
@@ -61,7 +61,7 @@ def ranges_of(ident: IdentifiedSet, watched: Callable[[Answers, int], Answers] =
     watched : callable, optional
         Passes on answers as they come, and is told how many there will be: a progress bar.
     """
-    family, names = ident.family, parameter_names(ident)
+    family, names = ident.family, ident.family.named_in(ident.environments)
     pair = ident.farthest_pair()
     rewards = not isinstance(family, LinearRewards)
     if ident.rationality == "optimal" and rewards and family.dim <= MOST_RANGES:
@@ -88,16 +88,3 @@ def in_gauge(theta: Array) -> Array:
 def canonical(theta: Array) -> Array:
     """Least reward 0, greatest 1; constants become 0."""
     return np.asarray((theta - theta.min()) / (np.ptp(theta) or 1.0))
-
-
-def parameter_names(ident: IdentifiedSet) -> tuple[str, ...]:
-    """Names with the states' and actions' own names, where all environments agree on them."""
-    family = ident.family
-    named = {(tuple(env.states), tuple(env.actions)) for env in ident.environments}
-    states = {names for names, _ in named}
-    if isinstance(family, StateRewards) and len(states) == 1:
-        return tuple(f"R({state})" for state in states.pop())
-    if isinstance(family, StateActionRewards) and len(named) == 1:
-        ((own_states, own_actions),) = named
-        return tuple(f"R({state}, {action})" for state in own_states for action in own_actions)
-    return family.parameters

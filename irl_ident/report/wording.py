@@ -1,9 +1,5 @@
 """Plain words for what a report says in terms."""
 
-from __future__ import annotations
-
-from irl_ident.identified.report import Ambiguity
-
 QUESTION = "What could this agent be pursuing, given how it behaved?"
 
 VERDICTS = {
@@ -92,12 +88,3 @@ def headline(dimension: int, ambient: int) -> str:
         f"{dimension} of the {ambient} dimensions of the objective {'is' if dimension == 1 else 'are'} open to "
         "experiment."
     )
-
-
-def own_words(ambiguity: Ambiguity, renamed: dict[str, str]) -> list[str]:
-    """What each direction of a kind is, with the states' own names for the parameters."""
-    found = []
-    for words in ambiguity.words:
-        name, colon, rest = words.partition(": ")
-        found.append(renamed.get(name, name) + colon + rest)
-    return found

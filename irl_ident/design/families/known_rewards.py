@@ -44,6 +44,9 @@ from irl_ident.transitions import checked_floats
 if TYPE_CHECKING:
     from irl_ident.identified.base import IdentifiedSet, Rationality
 
+UNIT = "unit of the known reward"
+"""What the last parameter is called."""
+
 TASK = " @ task "
 """Stands between the name of an action and the number of the task."""
 
@@ -156,7 +159,11 @@ class KnownRewards(RewardFamily):
 
     @property
     def parameters(self) -> tuple[str, ...]:  # noqa: D102
-        return (*self.family.parameters, "unit of the known reward")
+        return (*self.family.parameters, UNIT)
+
+    def named_in(self, environments: Iterable[Environment]) -> tuple[str, ...]:
+        """Those of ``family``, and the unit of the known rewards."""
+        return (*self.family.named_in(environments), UNIT)
 
     def matrix(self, env: Environment) -> sparse.csr_array:  # noqa: D102
         features = self.family.matrix(env)
