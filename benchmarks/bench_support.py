@@ -50,7 +50,7 @@ def bench_direction(race: Race, side: int, kind: str, count: int, start: str) ->
     "side, kind",
     tiny=[(4, "dense")],
     quick=[(20, "dense")],
-    full=[(32, "dense"), (60, "dense"), (100, "dense")],
+    full=[(32, "dense"), (60, "dense"), (60, "pair"), (100, "dense"), (100, "pair")],
 )
 def bench_whole(race: Race, side: int, kind: str) -> None:
     family = ii.rewards.StateRewards(side * side)

@@ -22,7 +22,7 @@ from irl_ident.identified.cone.lifted import Cone
 from irl_ident.rewards import StateRewards
 
 DISCOUNT = 0.95
-TIME_LIMIT = 300.0
+TIME_LIMIT = 900.0
 Vector = np.ndarray[Any, np.dtype[np.float64]]
 
 

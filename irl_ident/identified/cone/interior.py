@@ -6,10 +6,11 @@ Mehrotra's (1992) predictor and corrector with Gondzio's (1996) centrality corre
 
 with multipliers ``y >= 0`` of the rows A and ``z`` of E.  A Newton step solves
 
-    (A^T W A + rho) du - E^T dz = r,      E du + delta dz = q,      W = diag(y / s),
+    A^T W A du - E^T dz = r,      E du + delta dz = q,      W = diag(y / s),
 
-through the positive definite ``A^T W A + rho + E^T E / delta`` (primal-dual regularisation: Friedlander & Orban 2012;
-see ``irl_ident.identified.cone.newton``), and iterative refinement removes both regularisations from the step.
+through the positive definite ``A^T W A + E^T E / delta`` (dual regularisation: Friedlander & Orban 2012; see
+``irl_ident.identified.cone.newton``) with its diagonal enlarged by a share of the size of rounding, and iterative
+refinement removes both changes from the step, as far as the point that the step leads to gains from it.
 """
 
 from __future__ import annotations
@@ -24,17 +25,21 @@ from irl_ident.environment import Array
 from irl_ident.identified.cone.elimination import Eliminated
 from irl_ident.identified.cone.newton import PENALTY, Newton
 
-REGULARISATION = 1e-12
-"""rho; a hundred times more after a failure to factorise, up to ``LARGEST_REGULARISATION``, and less again later."""
+SHIFT = 1e-15
+"""Share by which diagonals are enlarged; ten times more after a failure to factorise, and half again in later steps."""
 
-LARGEST_REGULARISATION = 1e-3
-CORRECTIONS = 3
+LARGEST_SHIFT = 1e-3
+CORRECTIONS = 1
+"""Centrality corrections a step; each saves some steps of few and costs solves, which are half of the work."""
+
 STEP_SHARE = 0.995
 """How much of the way to the boundary a step goes."""
 
-REFINED = 1e-12
+REFINED = 0.01
+EXACT = 1e-11
 ROUNDS = 3
-"""Relative residual of a Newton step at which refinement stops, and the most solves that one takes."""
+"""Refinement of a Newton step stops where its residuals are such a share of what the step is to remove (or ``EXACT``,
+for the cost's largest entry 1), and after so many solves."""
 
 
 @dataclass(frozen=True, eq=False)
@@ -83,7 +88,7 @@ def iterates(newton: Newton, direction: Array) -> Iterator[Iterate]:
 
     u, z = np.zeros(form.unknowns), np.zeros(equal.shape[0])
     s, y = np.ones(offset.size), np.full(offset.size, 0.1)
-    regularisation = REGULARISATION
+    shift = SHIFT
     for step in count():
         primal, dual, tie = apply(u) + offset - s, cost + adjoint(y) + newton.equal_transposed @ z, equal @ u
         value, bound = float(cost @ u), float(y[inner:].sum())
@@ -91,10 +96,10 @@ def iterates(newton: Newton, direction: Array) -> Iterator[Iterate]:
             yield _iterate(form, u, y, z, size, value, abs(bound - value))
         weights = y / s
         folded = np.concatenate([weights[:inner], weights[inner : inner + dim] + weights[inner + dim :]])
-        regularisation = max(REGULARISATION, regularisation / 1e4)
-        while (solve := newton.factor(folded, regularisation)) is None:
-            regularisation *= 100
-            if regularisation > LARGEST_REGULARISATION:
+        shift = max(SHIFT, shift / 2)
+        while (solve := newton.factor(folded, shift)) is None:
+            shift *= 10
+            if shift > LARGEST_SHIFT:
                 return
         mu = float(s @ y) / s.size
 
@@ -106,7 +111,7 @@ def iterates(newton: Newton, direction: Array) -> Iterator[Iterate]:
             wanted = target / y - share * primal  # noqa: B023
             du, dy, dz = np.zeros(u.size), np.zeros(y.size), np.zeros(z.size)  # noqa: B023
             left, best, size = (-share * dual, wanted, -share * tie), (du, dy, dz), np.inf  # noqa: B023
-            goal = REFINED * (float(np.abs(left[0]).max()) + float(np.abs(weights * wanted).max()))  # noqa: B023
+            goal = max(EXACT, REFINED * float(np.abs(dual).max()))  # noqa: B023
             for _ in range(ROUNDS):
                 right = adjoint(weights * left[1]) - left[0] + PENALTY * (newton.equal_transposed @ left[2])  # noqa: B023
                 change = solve(right)
@@ -118,12 +123,12 @@ def iterates(newton: Newton, direction: Array) -> Iterator[Iterate]:
                     wanted - dy / weights - apply(du),  # noqa: B023
                     -share * tie - equal @ du,  # noqa: B023
                 )
-                missing = sum(float(np.abs(part).max(initial=0)) for part in (left[0], left[2]))
-                missing += float(np.abs(left[1] * np.minimum(weights, 1)).max())  # noqa: B023
+                unbalanced = sum(float(np.abs(part).max(initial=0)) for part in (left[0], left[2]))
+                missing = unbalanced + float(np.abs(left[1] * np.minimum(weights, 1)).max())  # noqa: B023
                 if not missing < size:
                     break
                 best, size = (du, dy, dz), missing
-                if missing <= goal:
+                if unbalanced <= goal and float(np.abs(left[1] * y).max()) <= REFINED * mu:  # noqa: B023
                     break
             return best[0], best[2], apply(best[0]) + share * primal, best[1]  # noqa: B023
 

@@ -1,8 +1,11 @@
 """The matrices of the interior point's Newton steps, and their factorisations.
 
-    A^T W A + rho + E^T E / delta,        W = diag(weights),
+    M = A^T W A + E^T E / delta,        W = diag(weights),
 
-sums over rows of ``A = [G; T]`` and ``E``; where each product of two entries of a row goes is worked out once.
+with its diagonal enlarged to ``(1 + shift) M_ii + FLOOR``: entries of M may differ by many orders of magnitude, and
+whether rounding makes it indefinite depends on its diagonal's share alone (Demmel 1989; Higham 2002, theorem 10.7).
+
+M sums over rows of ``A = [G; T]`` and ``E``; where each product of two entries of a row goes is worked out once.
 ``Band`` keeps the order in which the unknowns come, ``Fronts`` dissects them.
 """
 
@@ -25,6 +28,9 @@ from irl_ident.identified.cone.multifrontal import Symbolic
 
 PENALTY = 1e6
 """1 / delta."""
+
+FLOOR = 1e-12
+"""Keeps unknowns that no row knows of positive."""
 
 
 @dataclass(frozen=True, eq=False)
@@ -49,8 +55,8 @@ class Newton(ABC):
         return sparse.csr_array(self.form.equal.T)
 
     @abstractmethod
-    def factor(self, weights: Array, regularisation: float) -> Callable[[Array], Array] | None:
-        """A solver for the Newton matrix, or None where rounding makes it indefinite."""
+    def factor(self, weights: Array, shift: float) -> Callable[[Array], Array] | None:
+        """A solver for the enlarged matrix, or None where rounding makes it indefinite."""
 
     @cached_property
     def _entries(self) -> tuple[Indices, Indices, sparse.csr_array, Array]:
@@ -72,13 +78,13 @@ class Newton(ABC):
 class Band(Newton):
     """Factorised as a band by LAPACK's ``pbtrf``: n unknowns of bandwidth w cost n w^2 operations."""
 
-    def factor(self, weights: Array, regularisation: float) -> Callable[[Array], Array] | None:
-        """A solver for the Newton matrix, or None where rounding makes it indefinite."""
+    def factor(self, weights: Array, shift: float) -> Callable[[Array], Array] | None:
+        """A solver for the enlarged matrix, or None where rounding makes it indefinite."""
         row, column, _, _ = self._entries
         width = self.form.bandwidth
         band = np.zeros((width + 1) * self.form.unknowns)
         band[row + width * column] = self._values(weights)
-        band[:: width + 1] += regularisation
+        band[:: width + 1] = (1 + shift) * band[:: width + 1] + FLOOR
         lower = band.reshape((width + 1, self.form.unknowns), order="F")
         factor, failure = lapack.dpbtrf(lower, lower=1, overwrite_ab=1)
         if failure:
@@ -103,11 +109,11 @@ class Fronts(Newton):
         row, column, _, _ = self._entries
         return Symbolic(self.dissection, row, column)
 
-    def factor(self, weights: Array, regularisation: float) -> Callable[[Array], Array] | None:
-        """A solver for the Newton matrix, or None where rounding makes it indefinite."""
+    def factor(self, weights: Array, shift: float) -> Callable[[Array], Array] | None:
+        """A solver for the enlarged matrix, or None where rounding makes it indefinite."""
         values = self._values(weights)
         row, column, _, _ = self._entries
-        values[row == column] += regularisation
+        values[row == column] = (1 + shift) * values[row == column] + FLOOR
         factor = self._symbolic.factor(values)
         return None if factor is None else factor.solve
 
