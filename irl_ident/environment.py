@@ -9,8 +9,8 @@ reward ``r`` of shape (S, A) and values ``V`` of shape (S,)
 
 Episodes end in *absorbing* states, those that every action keeps.  With ``g < 1`` an absorbing state goes on collecting
 its reward for ever; with ``g = 1`` it collects it once and the episode is over (its rows of ``continuation`` are 0),
-which needs a proof that every policy reaches an absorbing state: :class:`Environment` looks for one and refuses without
-it.
+which needs a proof that every policy reaches an absorbing state: :class:`~irl_ident.Environment` looks for one and
+refuses without it.
 """
 
 from __future__ import annotations
@@ -210,7 +210,7 @@ class Environment:
             An id such as ``"FrozenLake-v1"``, or an environment whose ``unwrapped.P`` is the table
             ``P[s][a] = [(probability, next state, reward, terminated), ...]``.
         discount : float
-            As for :class:`Environment`.
+            As for :class:`irl_ident.Environment`.
 
         Returns
         -------

@@ -1,8 +1,8 @@
 """The only place that compares an estimate with the truth.
 
-Everything else in the library sees evidence; :func:`score` is told the agent itself, with the mesa-objective that it
-pursues.  It puts side by side how far the estimated reward is from the true one (:mod:`irl_ident.distances`), what is
-lost by optimising it, and how far the predicted behaviour is from the real one:
+Everything else in the library sees evidence; :func:`~irl_ident.score` is told the agent itself, with the mesa-objective
+that it pursues.  It puts side by side how far the estimated reward is from the true one (:mod:`irl_ident.distances`),
+what is lost by optimising it, and how far the predicted behaviour is from the real one:
 
     ``distance of policies = sum_s x(s) / (sum x) * 1/2 sum_a |pi^(a|s) - pi(a|s)|``,
 

@@ -66,8 +66,8 @@ def unrolled(env: Environment, horizon: int, discount: float | None = None) -> E
     Notes
     -----
     A state that is absorbing in ``env`` goes on to its copy at the next time, and so collects its reward at each of the
-    times that are left.  That differs from an :class:`Environment` of discount 1, where an absorbing state collects its
-    reward once.
+    times that are left.  That differs from an :class:`irl_ident.Environment` of discount 1, where an absorbing state
+    collects its reward once.
 
     The end pays nothing under a :class:`MappedRewards`.  A soft-optimal agent still has the entropy of its choices
     there, which adds the same to all values of one time (``b log A`` to each at discount 1) and changes no policy.

@@ -5,7 +5,7 @@ worlds, agents and measurements it uses; its first paragraph is the question.  I
 
 ``tasks(settings)``
     Independent units of work, a list of dictionaries of plain values.  Whatever is random in a task comes from an
-    integer in it that :meth:`studies.study.Settings.seed_for` made.  A ``Path`` in a task stands for what is in that
+    integer in it that ``studies.study.Settings.seed_for`` made.  A ``Path`` in a task stands for what is in that
     file.
 ``run(task)``
     Does one of them, in whatever process, and returns rows: a list of dictionaries or a data frame.
@@ -17,6 +17,6 @@ worlds, agents and measurements it uses; its first paragraph is the question.  I
 ``draw(table, summary)``
     A matplotlib figure.
 
-What studies share lives in modules whose names begin with an underscore.  Everything else is :mod:`studies.runner`'s
-work: processes, resuming, files, and the manifest; :mod:`studies.report` puts finished studies together.
+What studies share lives in modules whose names begin with an underscore.  Everything else is ``studies.runner``'s
+work: processes, resuming, files, and the manifest; ``studies.report`` puts finished studies together.
 """

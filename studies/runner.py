@@ -47,7 +47,7 @@ def run_study(
     out : Path
         The files go to a folder in it that has the name of the study.
     workers, scheduler, progress
-        See :func:`irl_ident.sweeps.sweep`.
+        See :func:`irl_ident.sweep`.
 
     Returns
     -------

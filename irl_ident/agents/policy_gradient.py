@@ -120,7 +120,7 @@ class NetworkAgent(Agent):
     Parameters
     ----------
     weights : tuple of arrays (outputs, inputs)
-        Of each layer, as :class:`irl_ident.certificates.networks.ReluNetwork` takes them.
+        Of each layer, as :class:`irl_ident.certificates.ReluNetwork` takes them.
     biases : tuple of arrays (outputs,)
     observe : callable
         Environment -> array (S, F), in any environment that it is to act in.

@@ -1,8 +1,8 @@
 """Certificates: what holds for every objective that is still possible, with a proof that others can check.
 
-:func:`certify` proves a property of every objective of an identified set, or finds one that violates it;
+:func:`~irl_ident.certify` proves a property of every objective of an identified set, or finds one that violates it;
 :func:`worst_case_regret` bounds what a policy can lose, :func:`minimax_policy` finds the one that loses least,
-:func:`gap_band` bounds the reward-result gap that the agent may turn out to have,
+:func:`~irl_ident.certificates.gap_band.gap_band` bounds the reward-result gap that the agent may turn out to have,
 :func:`twins` two objectives that are the same in all that was seen and not the same elsewhere.  A certificate is a
 file: :mod:`irl_ident.certificates.checking` reads it in exact rational arithmetic, with Python's standard library
 alone, and shares no code with what found it.

@@ -60,7 +60,7 @@ def behaviours(
     env : Environment
         Where it will be.
     ties, strictness, regions, progress
-        As for :func:`irl_ident.certificates.certify`.
+        As for :func:`irl_ident.certify`.
 
     Returns
     -------
@@ -70,7 +70,7 @@ def behaviours(
     Raises
     ------
     ValueError, ContradictoryEvidence
-        As for :func:`irl_ident.certificates.certify`.
+        As for :func:`irl_ident.certify`.
 
     Examples
     --------

@@ -1,8 +1,8 @@
 """Certificates of networks: what a network chooses anywhere in regions of inputs, not only at samples.
 
 A table of actions stands for a network when, whatever input of a state's region it is shown, the network chooses an
-action that the table allows in that state.  :func:`certified_actions` proves that, or finds an input at which the
-network chooses otherwise; :meth:`NetworkCertificate.policy` is then evidence whose premise covers the network.
+action that the table allows in that state.  :func:`.certified_actions` proves that, or finds an input at which the
+network chooses otherwise; :meth:`.NetworkCertificate.policy` is then evidence whose premise covers the network.
 
 Proofs are found in floating point and checked in whole numbers by
 :mod:`irl_ident.certificates.network_checking`, which trusts no solver.  Neither says anything about inputs outside of

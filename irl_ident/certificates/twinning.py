@@ -82,7 +82,7 @@ def twins(
     env : Environment
         Where they are compared, from ``env.initial``.
     ties, strictness, regions, progress
-        As for :func:`irl_ident.certificates.certify`.
+        As for :func:`irl_ident.certify`.
 
     Returns
     -------
@@ -91,7 +91,7 @@ def twins(
     Raises
     ------
     ValueError, ContradictoryEvidence
-        As for :func:`irl_ident.certificates.certify`.
+        As for :func:`irl_ident.certify`.
 
     Examples
     --------

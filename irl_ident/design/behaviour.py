@@ -126,7 +126,9 @@ def signature(policy: Array | Mask, rationality: Rationality, resolution: float 
 
 
 def consistent(ident: IdentifiedSet, thetas: npt.ArrayLike) -> Mask:
-    """Which of ``thetas`` (N, d) are in the identified set, as :meth:`contains` would say one by one.
+    """Which of ``thetas`` (N, d) are in the identified set, one by one or together.
+
+    The same as :meth:`~irl_ident.identified.IdentifiedSet.contains` of each.
 
     Parameters
     ----------

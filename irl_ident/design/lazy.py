@@ -9,7 +9,7 @@ Two gains of a version space shrink (:mod:`irl_ident.design.version_space` has t
 - ``f(X + e) - f(X)``, averaged over the truth, for a set X that is chosen beforehand: coverage is submodular;
 - the mass that an experiment is expected to rule out, ``P (1 - sum over classes of (share)^2)`` with P the mass that is
   left: adaptively submodular (Golovin & Krause 2011).  The *share* that it rules out of what is left,
-  :func:`~irl_ident.design.version_space.elimination_scores`, can grow; a share that was s when P_0 was left is at most
+  :func:`~irl_ident.design.elimination_scores`, can grow; a share that was s when P_0 was left is at most
   ``s P_0 / P`` now.  An experiment that rules out much therefore makes all bounds void, and laziness spares little
   in an adaptive campaign that goes well.
 """
@@ -140,7 +140,7 @@ def lazy_set(labels: npt.ArrayLike, size: int, weights: npt.ArrayLike | None = N
 
 
 def lazy_sequence(labels: npt.ArrayLike, truth: int, rounds: int, weights: npt.ArrayLike | None = None) -> LazyChoice:
-    """:func:`~irl_ident.design.version_space.greedy_sequence`, lazily: the same environments in the same order.
+    """:func:`~irl_ident.design.greedy_sequence`, lazily: the same environments in the same order.
 
     Returns
     -------

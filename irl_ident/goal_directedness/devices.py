@@ -1,6 +1,6 @@
 """Agents and devices: is behaviour better described by an objective, or by a map from states to actions?
 
-Orseau, McGregor McGill & Legg (2018) give the probability that a system is an agent by Bayes' rule.  A *device* is
+Orseau, McGill & Legg (2018) give the probability that a system is an agent by Bayes' rule.  A *device* is
 described directly by its input-output map, an *agent* by what it optimises; each side is a mixture over its members,
 
     P(actions | agent)  = sum over goals and temperatures of  w(agent) prod_e prod_t pi_agent,e(a_t | s_t),

@@ -1,7 +1,7 @@
 """The identified set: every reward of a family that is consistent with what was seen.
 
-:func:`identify` makes it from evidence; :func:`assess` says before any data what a list of environments could tell at
-best; :func:`anything` is the set before any evidence.
+:func:`~irl_ident.identify` makes it from evidence; :func:`~irl_ident.assess` says before any data what a list of
+environments could tell at best; :func:`anything` is the set before any evidence.
 """
 
 from __future__ import annotations
@@ -144,7 +144,10 @@ def anything(
     level: float | None = None,
     ties: Ties = "any",
 ) -> IdentifiedSet:
-    """The identified set before any evidence: every reward of the family.  Parameters as for :func:`identify`."""
+    """The identified set before any evidence: every reward of the family.
+
+    Parameters as for :func:`~irl_ident.identify`.
+    """
     return _made((), family, rationality, temperature, error, level, ties)
 
 

@@ -216,7 +216,7 @@ def rolland_2022_transfers(environments: Sequence[Environment], new: Environment
     """Does the reward from these environments predict the soft policy in a new one, identified or not?
 
     Rolland et al. (2022, section 5.2): iff appending it raises the rank of the stacked matrix by exactly S.
-    See :func:`irl_ident.identified.generalising.generalises` for any family and for evidence with gaps.
+    See :func:`irl_ident.generalises` for any family and for evidence with gaps.
     """
     before, after = stacked_rank(environments), stacked_rank([*environments, new])
     raised = after.rank - before.rank

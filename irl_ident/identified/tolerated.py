@@ -117,7 +117,7 @@ def tolerated_on_line(value: Lines, x: float, tolerance: float) -> tuple[float, 
     Parameters
     ----------
     value : Lines
-        Greatest return from the initial distribution: one function, as :func:`irl_ident.planning.line.optimal_line`
+        Greatest return from the initial distribution: one function, as :func:`irl_ident.planning.optimal_line`
         has it for each state.
     x : float
     tolerance : float

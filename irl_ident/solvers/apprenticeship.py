@@ -89,7 +89,7 @@ class Apprenticeship(Solver):
             raise ValueError(f"iterations: was {self.iterations!r}, should be at least 1")
 
     def fit(self, evidence: Evidence, family: RewardFamily) -> Apprentice:
-        """Walk towards the demonstrator; see :meth:`Solver.fit`.
+        """Walk towards the demonstrator; see :meth:`.Solver.fit`.
 
         Returns
         -------
@@ -180,7 +180,7 @@ class MaximumMarginPlanning(Solver):
             raise ValueError(f"iterations: was {self.iterations!r}, should be at least 1")
 
     def fit(self, evidence: Evidence, family: RewardFamily) -> Estimate:
-        """Minimise the regularised margin violations; see :meth:`Solver.fit`.
+        """Minimise the regularised margin violations; see :meth:`.Solver.fit`.
 
         Returns
         -------

@@ -82,7 +82,7 @@ class BoltzmannML(LikelihoodSolver):
             raise ValueError(f"iterations: was {self.iterations!r}, should be at least 1")
 
     def fit(self, evidence: Evidence, family: RewardFamily) -> BoltzmannEstimate:
-        """Follow the annealing path; see :meth:`Solver.fit`.
+        """Follow the annealing path; see :meth:`.Solver.fit`.
 
         Returns
         -------

@@ -175,7 +175,7 @@ class CompatibleSet:
     ----------
     family : RewardFamily
     evidence : sequence of (Environment, observation)
-        As for :func:`compatibility`.
+        As for :func:`.compatibility`.
     allowed : float or array (k,)
         Largest loss in each environment, at least 0.
     """
@@ -274,7 +274,7 @@ def demonstrators(evidence: Evidence, family: RewardFamily) -> tuple[Demonstrato
     Raises
     ------
     ValueError
-        As :func:`compatibility`.
+        As :func:`.compatibility`.
     """
     found = []
     for place, (env, observation) in enumerate(checked(evidence, family)):

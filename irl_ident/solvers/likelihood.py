@@ -73,7 +73,7 @@ class LikelihoodSolver(Solver):
 
     @abstractmethod
     def fit(self, evidence: Evidence, family: RewardFamily) -> LikelihoodEstimate:
-        """Maximise the likelihood; see :meth:`Solver.fit`."""
+        """Maximise the likelihood; see :meth:`.Solver.fit`."""
 
     @abstractmethod
     def fit_weights(self, data: Weighted, family: RewardFamily) -> LikelihoodEstimate:
@@ -82,7 +82,7 @@ class LikelihoodSolver(Solver):
         Parameters
         ----------
         data : sequence of (Environment, array (S, A))
-            How much each choice counts, as :func:`weighted` reads it from evidence.
+            How much each choice counts, as :func:`.weighted` reads it from evidence.
         family : RewardFamily
         """
 
@@ -146,7 +146,7 @@ class MaxEnt(LikelihoodSolver):
             raise ValueError(f"iterations: was {self.iterations!r}, should be at least 1")
 
     def fit(self, evidence: Evidence, family: RewardFamily) -> MaxEntEstimate:
-        """Maximise the likelihood; see :meth:`Solver.fit`.
+        """Maximise the likelihood; see :meth:`.Solver.fit`.
 
         Returns
         -------

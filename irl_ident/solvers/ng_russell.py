@@ -69,7 +69,7 @@ class NgRussell(Solver):
             raise ValueError(f"penalty: was {self.penalty!r}, should be finite and at least 0")
 
     def fit(self, evidence: Evidence, family: RewardFamily) -> Estimate:
-        """Solve one sparse linear program; see :meth:`Solver.fit`.
+        """Solve one sparse linear program; see :meth:`.Solver.fit`.
 
         Returns
         -------
@@ -136,7 +136,7 @@ class NgRussellSampled(Solver):
             raise ValueError(f"rounds: was {self.rounds!r}, should be at least 1")
 
     def fit(self, evidence: Evidence, family: RewardFamily) -> Estimate:
-        """Alternate between rewards and best responses; see :meth:`Solver.fit`.
+        """Alternate between rewards and best responses; see :meth:`.Solver.fit`.
 
         Returns
         -------

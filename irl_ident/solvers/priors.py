@@ -5,11 +5,11 @@
 density, whatever the prior: the form that elliptical slice sampling asks for (Murray, Adams & MacKay 2010, section 2)
 and one without bounds for Hamiltonian Monte Carlo.
 
-==================  ====================================  ===================================
+==================  ==========================================  ====================================
 :class:`Gaussian`   ``theta = deviation u``
-:class:`Uniform`    ``theta = bound (2 N(u) - 1)``        Ramachandran & Amir's (2007) uniform
+:class:`Uniform`    ``theta = bound (2 N(u) - 1)``              Ramachandran & Amir's (2007) uniform
 :class:`Laplace`    ``theta = - sign(u) scale log(2 N(-|u|))``  Ramachandran & Amir's Laplacian
-==================  ====================================  ===================================
+==================  ==========================================  ====================================
 """
 
 from __future__ import annotations

@@ -90,7 +90,7 @@ class Task:
 class RepeatedIRL:
     """What a learner knows of theta between two tasks.
 
-    Made by :func:`beginner`; :meth:`update` returns the next.
+    Made by :func:`.beginner`; :meth:`update` returns the next.
 
     Attributes
     ----------

@@ -1,7 +1,7 @@
 """Sweeps: many independent tasks, such as campaigns, on all cores or on a cluster.
 
 ===================  ===============================================================================================
-:func:`sweep`        does tasks, keeps the rows of each in a folder, and goes on there after whatever interrupted it
+:func:`.sweep`       does tasks, keeps the rows of each in a folder, and goes on there after whatever interrupted it
 :class:`Swept`       the rows of all tasks in order, as a data frame or streamed into one file
 what goes wrong      :class:`TaskFailed`, :class:`OtherCode`, :class:`ClusterLost`; what was finished is always kept
 :func:`code_digest`  what rows hang on; rows of other code are never mixed

@@ -5,16 +5,16 @@ are *neighbours*: what differs by one choice.  That is all that a search needs
 (:mod:`irl_ident.design.families.search`).  All environments of a family have the same states and actions, so that one
 reward family serves them all.
 
-======================  ===========================================  ===================================================
-family                  one choice                                   neighbours differ by
-======================  ===========================================  ===================================================
-:class:`Listed`         an environment of a list                     anything
-:class:`Products`       for each state, a block of its menu          the block of one state
-:class:`Mixtures`       weights ``w_i``: ``T = sum_i w_i T_i``       one part of the weight, moved
-:class:`Starts`         where episodes start                         the start, or one choice of the family below
-:class:`Discounts`      a discount                                   one step of the discount, or one choice below
-:class:`Interventions`  some of the possible changes of a world      one change made, unmade or exchanged
-======================  ===========================================  ===================================================
+=========================================  =========================================  ==================================
+family                                     one choice                                 neighbours differ by
+=========================================  =========================================  ==================================
+:class:`~irl_ident.design.Listed`          an environment of a list                   anything
+:class:`~irl_ident.design.Products`        for each state, a block of its menu        the block of one state
+:class:`~irl_ident.design.Mixtures`        weights ``w_i``: ``T = sum_i w_i T_i``     one part of the weight, moved
+:class:`~irl_ident.design.Starts`          where episodes start                       the start, or one choice below
+:class:`~irl_ident.design.Discounts`       a discount                                 a step of it, or one choice below
+:class:`~irl_ident.design.Interventions`   some of the possible changes of a world    one change made, undone, exchanged
+=========================================  =========================================  ==================================
 
 Walls and objects on a map are in :mod:`irl_ident.design.families.layouts`, known added rewards in
 :mod:`irl_ident.design.families.known_rewards`.

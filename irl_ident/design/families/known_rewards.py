@@ -8,14 +8,14 @@ unknown *unit*, kappa > 0, which is one more parameter:
 
 Rewards stay linear and everything that works on reward families works unchanged.  What an experimenter wants is
 ``theta / kappa``, the objective in the units of what is paid: no environment without known rewards identifies it,
-and with them the scale is no longer a matter of convention.  :meth:`KnownRewards.interval` gives certified bounds on
-it; canonical diameters, which normalise by the range of all parameters, say little here.
+and with them the scale is no longer a matter of convention.  :meth:`~irl_ident.design.KnownRewards.interval` gives
+certified bounds on it; canonical diameters, which normalise by the range of all parameters, say little here.
 
 **kappa > 0** is known before any evidence, and has to be said: the policies of few tasks may be explained by an agent
-that hates what it is paid.  :meth:`KnownRewards.calibration` is a piece of evidence that says it, a world in which the
-known reward alone is paid, for the first action, and nothing moves: an optimal agent takes that action exactly when
-``kappa > 0``; a soft one at the odds that say ``kappa = 1``, as soft behaviour has no free scale.  Put it before the
-evidence, or tell a campaign of it first.
+that hates what it is paid.  :meth:`~irl_ident.design.KnownRewards.calibration` is a piece of evidence that says it, a
+world in which the known reward alone is paid, for the first action, and nothing moves: an optimal agent takes that
+action exactly when ``kappa > 0``; a soft one at the odds that say ``kappa = 1``, as soft behaviour has no free scale.
+Put it before the evidence, or tell a campaign of it first.
 
 A task is told from another with the same dynamics by the names of its actions, so that whatever keeps environments,
 files and journals as well, keeps tasks.
@@ -54,7 +54,7 @@ ALONE = " @ known reward alone"
 """Follows the names of actions where nothing but the known reward is paid."""
 
 LARGEST = 1e6
-"""Where :meth:`KnownRewards.interval` ends, in units of the known reward."""
+"""Where :meth:`~irl_ident.design.KnownRewards.interval` ends, in units of the known reward."""
 
 SUPPORTED = 1e-9
 """A support function of a cone up to this is 0."""

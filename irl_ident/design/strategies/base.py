@@ -234,7 +234,7 @@ class Answers:
 @dataclass(frozen=True, eq=False)
 class AnswerStrategy(PoolStrategy):
     """A strategy that looks at the answers that candidates would draw from a pool; parameters as for
-    :class:`PoolStrategy`.
+    :class:`.PoolStrategy`.
     """
 
     def score(self, ident: IdentifiedSet, candidates: Sequence[Environment]) -> Array:
@@ -259,7 +259,7 @@ class Greedy(AnswerStrategy):
     """The candidate that is expected to rule out most (Golovin & Krause 2011; within 1 - 1/e of the best policy).
 
     ``score = 1 - sum over classes of equal behaviour of (share of the class in the pool)^2``: the chance that two
-    members of the pool behave differently in the candidate.  Parameters as for :class:`PoolStrategy`.
+    members of the pool behave differently in the candidate.  Parameters as for :class:`.PoolStrategy`.
 
     A soft agent's exact policy tells nearly all sampled objectives apart wherever it is seen; then all scores are near
     ``1 - 1 / samples``, and only a ``resolution`` as coarse as the data makes them differ.
@@ -277,7 +277,7 @@ class Exhaustive(AnswerStrategy):
     Parameters
     ----------
     samples, seed, hypotheses, resolution
-        As for :class:`PoolStrategy`.
+        As for :class:`.PoolStrategy`.
     depth : int
         How many experiments there will be, counted from no evidence; at least one is always planned.  The cost grows as
         ``C ** depth``.
@@ -301,7 +301,7 @@ class Oracle(AnswerStrategy):
     Parameters
     ----------
     samples, seed, hypotheses, resolution
-        As for :class:`PoolStrategy`.
+        As for :class:`.PoolStrategy`.
     truth : array (d,) or agent
         The objective, or anything with ``policy(env)``.
     """

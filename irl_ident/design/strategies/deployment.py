@@ -75,7 +75,7 @@ class DeploymentStrategy(AnswerStrategy):
 class DeploymentRegret(DeploymentStrategy):
     """The candidate whose answer saves most regret in a named environment, on average over the pool; at least 0.
 
-    Parameters as for :class:`DeploymentStrategy`.
+    Parameters as for :class:`.DeploymentStrategy`.
     """
 
     def _score(self, ident: IdentifiedSet, candidates: Sequence[Environment], answers: Answers) -> Array:
@@ -94,7 +94,7 @@ class DeploymentRegret(DeploymentStrategy):
 class WorstDeploymentRegret(DeploymentStrategy):
     """The candidate whose answer is expected to save most of the worst-case regret in a named environment.
 
-    Parameters as for :class:`DeploymentStrategy`.
+    Parameters as for :class:`.DeploymentStrategy`.
     """
 
     def _score(self, ident: IdentifiedSet, candidates: Sequence[Environment], answers: Answers) -> Array:

@@ -147,7 +147,7 @@ class FisherStrategy(ABC):
 @dataclass(frozen=True)
 class FisherD(FisherStrategy):
     """The candidate whose choices are expected to tell most bits of theta; parameters as for
-    :class:`FisherStrategy`.
+    :class:`.FisherStrategy`.
     """
 
     def _criterion(self, known: Array, more: Array) -> float:
@@ -156,7 +156,7 @@ class FisherD(FisherStrategy):
 
 @dataclass(frozen=True)
 class FisherA(FisherStrategy):
-    """The candidate that makes the sum of variances smallest; parameters as for :class:`FisherStrategy`."""
+    """The candidate that makes the sum of variances smallest; parameters as for :class:`.FisherStrategy`."""
 
     def _criterion(self, known: Array, more: Array) -> float:
         return float(np.trace(np.linalg.inv(known)) - np.trace(np.linalg.inv(known + more)))
@@ -164,7 +164,7 @@ class FisherA(FisherStrategy):
 
 @dataclass(frozen=True)
 class FisherE(FisherStrategy):
-    """The candidate after which the worst direction is known best; parameters as for :class:`FisherStrategy`."""
+    """The candidate after which the worst direction is known best; parameters as for :class:`.FisherStrategy`."""
 
     def _criterion(self, known: Array, more: Array) -> float:
         return float(np.linalg.eigvalsh(known + more)[0])

@@ -44,7 +44,7 @@ if TYPE_CHECKING:
 
 @dataclass(frozen=True, eq=False)
 class MinimaxWidth(AnswerStrategy):
-    """The candidate whose widest answer is narrowest: minus :func:`class_widths` at its largest.
+    """The candidate whose widest answer is narrowest: minus :func:`.class_widths` at its largest.
 
     In [-1, 0].  Parameters as for :class:`irl_ident.design.strategies.base.PoolStrategy`.  Widths are those of a
     sample, a lower bound on those of the set.

@@ -59,7 +59,7 @@ def information_scores(labels: npt.ArrayLike, weights: npt.ArrayLike | None = No
 def halving_scores(labels: npt.ArrayLike, weights: npt.ArrayLike | None = None) -> Array:
     """The share of the objectives that each environment rules out at the least, (C,), in [0, 1).
 
-    ``1 - largest class share``; parameters as for :func:`information_scores`.
+    ``1 - largest class share``; parameters as for :func:`.information_scores`.
 
     Examples
     --------
@@ -72,7 +72,7 @@ def halving_scores(labels: npt.ArrayLike, weights: npt.ArrayLike | None = None) 
 
 @dataclass(frozen=True, eq=False)
 class InformationGain(AnswerStrategy):
-    """The candidate that is expected to tell most bits: :func:`information_scores` of the pool.
+    """The candidate that is expected to tell most bits: :func:`.information_scores` of the pool.
 
     Parameters as for :class:`irl_ident.design.strategies.base.PoolStrategy`.  For soft agents bits count up to the
     ``resolution`` at which answers are compared.
@@ -84,7 +84,7 @@ class InformationGain(AnswerStrategy):
 
 @dataclass(frozen=True, eq=False)
 class BinarySearch(AnswerStrategy):
-    """The candidate whose largest part of the pool is smallest: :func:`halving_scores` of the pool.
+    """The candidate whose largest part of the pool is smallest: :func:`.halving_scores` of the pool.
 
     Parameters as for :class:`irl_ident.design.strategies.base.PoolStrategy`.
     """

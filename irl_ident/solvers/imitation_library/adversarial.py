@@ -130,7 +130,7 @@ class Adversarial(Solver):
         """The estimated agent and its gauge."""
 
     def fit(self, evidence: Evidence, family: RewardFamily) -> AdversarialEstimate:
-        """Train on episodes of one length; see :meth:`Solver.fit`.
+        """Train on episodes of one length; see :meth:`.Solver.fit`.
 
         Raises
         ------
@@ -224,7 +224,7 @@ class Adversarial(Solver):
 class AIRL(Adversarial):
     """``imitation.algorithms.adversarial.airl.AIRL``: a reward apart from its shaping (Fu, Luo & Levine 2018).
 
-    Parameters are those of :class:`Adversarial`.  In tables PPO weighs entropy by 1 against rewards in their own units
+    Parameters are those of :class:`.Adversarial`.  In tables PPO weighs entropy by 1 against rewards in their own units
     (``ent_coef=1``, advantages not normalised), as an agent of temperature 1 does, if only one step ahead.
     """
 
@@ -252,7 +252,7 @@ class AIRL(Adversarial):
 class GAIL(Adversarial):
     """``imitation.algorithms.adversarial.gail.GAIL``: imitation by an adversary (Ho & Ermon 2016), no reward.
 
-    Parameters are those of :class:`Adversarial`.
+    Parameters are those of :class:`.Adversarial`.
     """
 
     recovers_reward = False

@@ -65,7 +65,7 @@ class BehavioralCloning(Solver):
         library.checked_seed(self.seed)
 
     def fit(self, evidence: Evidence, family: RewardFamily) -> ImitationEstimate:
-        """Fit a policy to the choices; see :meth:`Solver.fit`.
+        """Fit a policy to the choices; see :meth:`.Solver.fit`.
 
         Counts are choices as good as trajectories.  ``family`` only has to go with the environments.
         """
@@ -101,7 +101,7 @@ class BehavioralCloning(Solver):
         world : str or callable
             A Gymnasium id, or a function that makes a fresh environment; only its spaces are used.
         trajectories : sequence of imitation.data.types.Trajectory
-            Demonstrations, as :func:`rollouts` makes them.
+            Demonstrations, as :func:`~irl_ident.solvers.imitation_library.rollouts` makes them.
 
         Returns
         -------

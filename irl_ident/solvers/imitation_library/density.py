@@ -75,7 +75,7 @@ class DensityReward(Solver):
         library.checked_seed(self.seed)
 
     def fit(self, evidence: Evidence, family: RewardFamily) -> DensityEstimate:
-        """Fit the density, and the family to its logarithm by least squares; see :meth:`Solver.fit`.
+        """Fit the density, and the family to its logarithm by least squares; see :meth:`.Solver.fit`.
 
         Raises
         ------
@@ -119,7 +119,7 @@ class DensityReward(Solver):
         Parameters
         ----------
         world, trajectories, discount, variable_horizon
-            As for :meth:`Adversarial.fit_world`.
+            As for :meth:`.Adversarial.fit_world`.
 
         Returns
         -------

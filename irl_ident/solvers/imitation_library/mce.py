@@ -98,7 +98,7 @@ class MCEIRL(Solver):
             raise ValueError(f"discount: was {self.discount!r}, should be in (0, 1]")
 
     def fit(self, evidence: Evidence, family: RewardFamily) -> MCEEstimate:
-        """Match the visits; see :meth:`Solver.fit`.
+        """Match the visits; see :meth:`.Solver.fit`.
 
         Raises
         ------
