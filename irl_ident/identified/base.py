@@ -31,12 +31,16 @@ class Conflict:
     ----------
     observations : tuple of (int, int)
         ``(position in the evidence, state)``: taking any one of them away leaves the others without contradiction.
+        Choices of an agent that errs are one observation a state, whichever pieces of evidence they are from.
     explanation : str
         The same in words.
+    irreducible : bool
+        False where it was not found out of each of them whether the others are a contradiction by themselves.
     """
 
     observations: tuple[tuple[int, int], ...]
     explanation: str
+    irreducible: bool = True
 
 
 class ContradictoryEvidence(ValueError):

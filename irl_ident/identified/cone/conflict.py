@@ -1,24 +1,26 @@
 """The smallest contradictions in what an optimal agent was seen to do.
 
-A deletion filter (Chinneck & Dravnieks 1991): forget one observed state after another, and keep forgotten what is not
-needed for the contradiction.  What remains is irreducible: without any one of its observations the rest has an
-explanation.
+A deletion filter (Chinneck & Dravnieks 1991) on multipliers (Gleeson & Ryan 1990), which are found in
+:mod:`irl_ident.identified.cone.proofs`.  Begin with what a proof of the contradiction uses, and take away first whole
+environments, then one observation after another, always those that the last proof uses least; where there is a proof
+without them, keep only what that one uses.  What remains is irreducible: without any one of its observations the rest
+has an explanation.
 """
 
 from __future__ import annotations
 
 from collections.abc import Sequence
+from dataclasses import replace
 from typing import Any
 
 import numpy as np
 
-from irl_ident.environment import Environment
+from irl_ident.environment import Array, Environment, Mask
 from irl_ident.identified.base import Conflict
-from irl_ident.identified.cone.constraints import lifted
-from irl_ident.identified.cone.hull import strictness
+from irl_ident.identified.cone.hull import SolverFailed
+from irl_ident.identified.cone.proofs import Indices, Program
+from irl_ident.identified.cone.told import Observation, observations
 from irl_ident.identified.observed import System
-
-NEVER_STRICT = 0.5
 
 
 def find_conflict(systems: Sequence[System], evidence: Sequence[tuple[Environment, Any]], dim: int) -> Conflict:
@@ -32,56 +34,73 @@ def find_conflict(systems: Sequence[System], evidence: Sequence[tuple[Environmen
         What they were made from.
     dim : int
         Number of parameters.
+
+    Returns
+    -------
+    Conflict
+        All observations, and not ``irreducible``, where no proof agrees with the rows; some that are not irreducible
+        where a smaller set was neither proved to be a contradiction nor explained.
     """
-    kept = list(systems)
-    for block in _blocks(
-        [(place, int(s)) for place, system in enumerate(kept) for s in np.flatnonzero(system.observed)]
-    ):
-        kept = _without_needless(kept, block, dim)
-    observations = tuple(
-        (source, int(state))
-        for system in kept
-        for state in np.flatnonzero(system.observed)
-        for source in system.sources
-    )
-    words = "; ".join(
-        f"{_place(system.sources)}, state {system.env.states[state]!r}: "
-        f"{_actions(system, system.shown[state])} optimal, {_actions(system, system.strict[state])} worse"
-        for system in kept
-        for state in np.flatnonzero(system.observed)
-    )
-    return Conflict(observations, f"these {len(observations)} observations contradict each other: {words}")
+    everything = observations(systems, evidence)
+    try:
+        kept, irreducible = _filtered(systems, everything, dim)
+    except SolverFailed:
+        kept, irreducible = everything, False
+    told = [(source, each.state) for each in kept for source in each.sources]
+    words = "; ".join(_words(systems[each.system], each) for each in kept)
+    doubt = "" if irreducible else " (perhaps not all are needed: the solver left it open)"
+    explanation = f"these {len(told)} observations contradict each other{doubt}: {words}"
+    return Conflict(tuple(told), explanation, irreducible)
 
 
-def _blocks(items: list[tuple[int, int]]) -> list[list[tuple[int, int]]]:
-    """Large blocks first, then their parts: a block that is needless is forgotten at once."""
-    size = max(1, len(items) // 8)
-    return [items[i : i + size] for i in range(0, len(items), size)]
+def _filtered(systems: Sequence[System], observed: list[Observation], dim: int) -> tuple[list[Observation], bool]:
+    """The observations of an irreducible contradiction; False where one of them may be needless after all."""
+    program = Program.of(systems, observed, dim)
+    used, _ = _spared(program, program.fewer(_proof(program)), np.array([each.system for each in observed]))
+    observed = _kept(observed, program.fewer(used))
+    places = sorted({each.system for each in observed})
+    few = [replace(each, system=places.index(each.system)) for each in observed]
+    program = Program.of([systems[place] for place in places], few, dim)
+    used, irreducible = _spared(program, program.fewer(_proof(program)), np.arange(len(few)))
+    return _kept(observed, used), irreducible
 
 
-def _without_needless(kept: list[System], block: list[tuple[int, int]], dim: int) -> list[System]:
-    trial = list(kept)
-    for place, state in block:
-        trial[place] = trial[place].without(state)
-    if contradictory(trial, dim):
-        return trial
-    if len(block) == 1:
-        return kept
-    half = len(block) // 2
-    for part in (block[:half], block[half:]):
-        kept = _without_needless(kept, part, dim)
-    return kept
+def _proof(program: Program) -> Array:
+    used = program.uses(np.ones(program.count, dtype=bool))
+    if used is None:
+        raise SolverFailed("what was found to be a contradiction has an explanation: it is one within rounding only")
+    return used
 
 
-def contradictory(systems: Sequence[System], dim: int) -> bool:
-    """Whether no reward puts every action that is known to be worse below the best."""
-    constraints = lifted(systems, dim)
-    return bool((strictness(constraints)[constraints.strict] < NEVER_STRICT).any())
+def _kept(observed: Sequence[Observation], used: Array) -> list[Observation]:
+    return [each for each, much in zip(observed, used, strict=True) if much > 0]
 
 
-def _place(sources: Sequence[int]) -> str:
-    return "evidence " + " and ".join(str(source) for source in sources)
+def _spared(program: Program, used: Array, groups: Indices) -> tuple[Array, bool]:
+    """Use (o,) of observations in a proof that needs all groups (o,) that it uses; False where that is not sure."""
+    needed, sure = np.zeros(groups.max() + 1, dtype=bool), True
+    while True:
+        open_ = (used > 0) & ~needed[groups]
+        if not open_.any() or (groups[open_][0] == groups[used > 0]).all():
+            return used, sure
+        total = np.bincount(groups[open_], used[open_], minlength=needed.size)
+        total[np.bincount(groups[open_], minlength=needed.size) == 0] = np.inf
+        least = int(total.argmin())
+        try:
+            found = program.uses((used > 0) & (groups != least))
+        except SolverFailed:
+            found, sure = None, False
+        if found is None:
+            needed[least] = True
+        else:
+            used = found
 
 
-def _actions(system: System, mask: np.typing.NDArray[np.bool_]) -> str:
-    return "/".join(name for name, marked in zip(system.env.actions, mask, strict=True) if marked) or "none"
+def _words(system: System, each: Observation) -> str:
+    sources = " and ".join(str(source) for source in each.sources)
+    shown, worse = (_actions(system, marks) for marks in (each.shown, each.worse))
+    return f"evidence {sources}, state {system.env.states[each.state]!r}: {shown} optimal, {worse} worse"
+
+
+def _actions(system: System, marked: Mask) -> str:
+    return "/".join(name for name, mark in zip(system.env.actions, marked, strict=True) if mark) or "none"

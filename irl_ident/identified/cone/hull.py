@@ -194,12 +194,16 @@ def strictness(constraints: Constraints) -> Array:
 
 def _balanced(at_least: sparse.csr_array, equal: sparse.csr_array) -> tuple[sparse.csr_array, sparse.csr_array]:
     """The same cone in unknowns of another length each, so that features of very different size count alike."""
-    both = sparse.csr_array(sparse.vstack([at_least, equal], format="csr"))
-    columns = abs(both).max(axis=0).toarray().ravel()
-    both = sparse.csr_array(both @ sparse.diags_array(1 / np.where(columns > 0, columns, 1)))
-    rows = abs(both).max(axis=1).toarray().ravel()
-    both = sparse.csr_array(sparse.diags_array(1 / np.where(rows > 0, rows, 1)) @ both)
+    both = equilibrated(sparse.csr_array(sparse.vstack([at_least, equal], format="csr")))
     return both[: at_least.shape[0]], both[at_least.shape[0] :]
+
+
+def equilibrated(rows: sparse.csr_array) -> sparse.csr_array:
+    """``rows`` with first every column and then every row divided by its largest entry."""
+    columns = abs(rows).max(axis=0).toarray().ravel()
+    rows = sparse.csr_array(rows @ sparse.diags_array(1 / np.where(columns > 0, columns, 1)))
+    largest = abs(rows).max(axis=1).toarray().ravel()
+    return sparse.csr_array(sparse.diags_array(1 / np.where(largest > 0, largest, 1)) @ rows)
 
 
 def _solved_for(at_least: sparse.csr_array, equal: sparse.csr_array) -> tuple[sparse.csr_array, Array | None]:

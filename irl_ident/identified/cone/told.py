@@ -1,0 +1,66 @@
+"""Evidence in its smallest parts: what one piece of it says of one state."""
+
+from __future__ import annotations
+
+from collections.abc import Iterator, Sequence
+from dataclasses import dataclass
+from typing import Any
+
+import numpy as np
+
+from irl_ident import evidence as evidence_room
+from irl_ident.environment import Environment, Mask
+from irl_ident.identified.observed import System, with_twins
+
+
+@dataclass(frozen=True, eq=False)
+class Observation:
+    """What was seen in one state.
+
+    Attributes
+    ----------
+    sources : tuple of int
+        Positions in the evidence; several only where it takes all of them to say it.
+    system : int
+        Position of the environment among the systems.
+    state : int
+    shown, worse : bool (A,)
+        Actions that are optimal, and that are known to be worse.
+    """
+
+    sources: tuple[int, ...]
+    system: int
+    state: int
+    shown: Mask
+    worse: Mask
+
+
+def observations(systems: Sequence[System], evidence: Sequence[tuple[Environment, Any]]) -> list[Observation]:
+    """What was observed, state by state; what an earlier piece of evidence says already is left out."""
+    found: dict[tuple[int, int, bytes], Observation] = {}
+    for place, system in enumerate(systems):
+        for sources, shown, worse, observed in _parts(system, evidence):
+            for state in map(int, np.flatnonzero(observed)):
+                key = place, state, np.packbits([shown[state], worse[state]]).tobytes()
+                found.setdefault(key, Observation(sources, place, state, shown[state], worse[state]))
+    return list(found.values())
+
+
+def _parts(
+    system: System, evidence: Sequence[tuple[Environment, Any]]
+) -> Iterator[tuple[tuple[int, ...], Mask, Mask, Mask]]:
+    """Sources, shown and worse actions (S, A), and observed states of each piece of evidence by itself.
+
+    All pieces at once where the system says something else than they do one by one, as counts of an agent that errs.
+    """
+    parts = []
+    for source in system.sources if len(system.sources) > 1 else ():
+        seen = evidence_room.shown(*evidence[source])
+        observed = seen.observed[:, None]
+        shown = with_twins(system.env, system.features, seen.shown & observed)
+        parts.append(((source,), shown, ~shown & observed & seen.complete, seen.observed))
+    together = [np.any([part[k] for part in parts], axis=0) for k in (1, 2)] if parts else []
+    if parts and np.array_equal(together, [system.shown, system.strict]):
+        yield from parts
+    else:
+        yield system.sources, system.shown, system.strict, system.observed
