@@ -125,7 +125,8 @@ def formulas(app, what, name, obj, options, lines):
         before = lines[place - 2]
         plain = before and not before[0].isspace() and not before.startswith((".. ", "- ", "* ", ">>>"))
         if lines[place].startswith("    ") and not lines[place - 1] and plain and not before.endswith("::"):
-            lines[place:place] = ["::", ""]
+            end = next((i for i in range(place, len(lines)) if lines[i] and not lines[i][0].isspace()), len(lines))
+            lines[place:end] = [".. code-block:: text", "", *(line.replace("``", "") for line in lines[place:end])]
 
 
 def setup(app):
