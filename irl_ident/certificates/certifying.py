@@ -216,6 +216,36 @@ def center(premise: Premise) -> tuple[float, Array]:
     )
 
 
+@dataclass(frozen=True, eq=False)
+class Start:
+    """What a search for a bound over the premise begins with.
+
+    Attributes
+    ----------
+    premise : Premise
+    question : Question
+    middle : array (d,)
+        A point in the middle of the premise; it may be on its boundary.
+    member : array (d,)
+        The first certain member that was found.
+    """
+
+    premise: Premise
+    question: Question
+    middle: Array
+    member: Array
+
+
+def start(ident: IdentifiedSet, prop: Property, env: Environment, tolerances: Tolerances) -> Start:
+    """The premise, the question, a middle and a member, or one clear error."""
+    premise, question = asked(ident, prop, env, tolerances)
+    room, middle = center(premise)
+    member = next(certain(premise, middle, room), None)
+    if member is None:
+        raise nobody(premise)
+    return Start(premise, question, middle, member)
+
+
 def anchor(premise: Premise, question: Question) -> tuple[Array, dict[str, Any]]:
     """A point in the middle of the premise and the record of a certain member, or ``ValueError``."""
     room, middle = center(premise)

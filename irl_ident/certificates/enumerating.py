@@ -9,7 +9,7 @@ import numpy as np
 
 from irl_ident import planning
 from irl_ident.certificates.certifying import anchor, asked
-from irl_ident.certificates.plans import Question, narrowed, planned
+from irl_ident.certificates.plans import Question
 from irl_ident.certificates.premise import Tolerances
 from irl_ident.certificates.properties import Linear
 from irl_ident.certificates.region import Region
@@ -99,10 +99,9 @@ def behaviours(
             progress(done, len(waiting))
         if not opened(node):
             continue
-        old = node.plan
-        node.plan = planned(question, node.region, node.points[0]) if old is None else narrowed(old, node.region)
-        points += [node.points[0], *node.plan.points]
-        cut = costliest(question, node.plan)
+        plan = node.planned(question, node.points[0])
+        points += [node.points[0], *plan.points]
+        cut = costliest(question, plan)
         if cut is not None:
             waiting += node.split(*cut)
     objectives, policies = _told_apart(question, np.unique(np.array(points), axis=0), middle)

@@ -28,8 +28,8 @@ import numpy.typing as npt
 
 from irl_ident import planning
 from irl_ident.certificates import restricted
-from irl_ident.certificates.certifying import asked, center, certain, nobody
-from irl_ident.certificates.plans import Plan, Question, narrowed, planned
+from irl_ident.certificates.certifying import start
+from irl_ident.certificates.plans import Plan, Question
 from irl_ident.certificates.premise import Tolerances
 from irl_ident.certificates.properties import Linear
 from irl_ident.certificates.region import Region
@@ -235,15 +235,12 @@ def gap_band(
     (0.0, 0.5, True)
     """
     objective = finite("base", base, (env.n_states, env.n_actions), "(S, A)")
-    premise, question = asked(ident, Linear(np.zeros(ident.family.dim)), env, Tolerances())
-    room, middle = center(premise)
-    first = next(certain(premise, middle, room), None)
-    if first is None:
-        raise nobody(premise)
-    reached = _Reached(question, Measure(env, objective), middle)
-    reached.add(first)
+    begun = start(ident, Linear(np.zeros(ident.family.dim)), env, Tolerances())
+    question = begun.question
+    reached = _Reached(question, Measure(env, objective), begun.middle)
+    reached.add(begun.member)
     settled, done = [(reached.least, reached.most)], 0
-    waiting = [_Open(0.0, 0, 0.0, 1.0, Node(Region(premise), [first]))]
+    waiting = [_Open(0.0, 0, 0.0, 1.0, Node(Region(begun.premise), [begun.member]))]
     while waiting and done < regions:
         part = heapq.heappop(waiting)
         done += 1
@@ -288,8 +285,8 @@ class _Open:
 
     def plan(self, question: Question, reached: _Reached) -> None:
         """Bound the gaps of the region, and look at its points."""
-        node, old = self.node, self.node.plan
-        node.plan = planned(question, node.region, node.points[0]) if old is None else narrowed(old, node.region)
-        low, high = reached.measure.between(node.plan.may)
+        first = self.node.points[0]
+        plan = self.node.planned(question, first)
+        low, high = reached.measure.between(plan.may)
         self.low, self.high = max(self.low, low), min(self.high, high)
-        reached.look(np.array([node.points[0], *node.plan.points]))
+        reached.look(np.array([first, *plan.points]))

@@ -17,7 +17,7 @@ from __future__ import annotations
 import heapq
 from collections.abc import Callable
 from dataclasses import dataclass
-from itertools import count, islice
+from itertools import count
 from typing import NamedTuple
 
 import numpy as np
@@ -25,8 +25,8 @@ import numpy.typing as npt
 from scipy import sparse
 
 from irl_ident import planning
-from irl_ident.certificates.certifying import asked, center, certain, nobody
-from irl_ident.certificates.plans import Question, narrowed, plan_of, planned
+from irl_ident.certificates.certifying import start
+from irl_ident.certificates.plans import Question, plan_of
 from irl_ident.certificates.premise import Tolerances
 from irl_ident.certificates.properties import Linear, RegretAtMost
 from irl_ident.certificates.region import Region
@@ -152,11 +152,8 @@ def worst_case_regret(
     (2.0, 2.0, [1.0, -1.0])
     """
     pi = policy_on(env, policy)
-    premise, question = asked(ident, RegretAtMost(pi, 0.0), env, INTERIOR)
-    room, middle = center(premise)
-    witness = next(certain(premise, middle, room), None)
-    if witness is None:
-        raise nobody(premise)
+    begun = start(ident, RegretAtMost(pi, 0.0), env, INTERIOR)
+    premise, question, middle, witness = begun.premise, begun.question, begun.middle, begun.member
     lower = max(0.0, _regret(question, witness))
     root = Node(Region(premise), [*climbed(question, Region(premise), middle), witness])
     tried: set[bytes] = set()
@@ -210,12 +207,8 @@ def climbed(question: Question, region: Region, theta: Array) -> list[Array]:
 
 def _bounded(question: Question, node: Node) -> tuple[float, tuple[Array, float] | None]:
     """An upper bound on the regret over a node's region, and where to cut it."""
-    if node.plan is None:
-        best = node.points[int(_regrets(question, np.array(node.points)).argmax())]
-        plan = planned(question, node.region, best)
-    else:
-        plan = narrowed(node.plan, node.region)
-    node.plan = plan
+    at = 0 if node.plan is not None else int(_regrets(question, np.array(node.points)).argmax())
+    plan = node.planned(question, node.points[at])
     other, error = question.policy_maps[0]
     claim, point = node.region.maximum(question.known.initial @ (plan.values - other))
     node.points += [*plan.points, *([] if point is None else [point])]
@@ -308,14 +301,9 @@ def minimax_policy(
 
 def _first(ident: IdentifiedSet, env: Environment) -> list[Array]:
     """Some certain members to begin with, at least one."""
-    premise, _ = asked(ident, Linear(np.zeros(ident.family.dim)), env, INTERIOR)
-    room, middle = center(premise)
-    found = list(islice(certain(premise, middle, room), 1))
+    begun = start(ident, Linear(np.zeros(ident.family.dim)), env, INTERIOR)
     ends = [theta / max(1.0, float(np.abs(theta).max())) for theta in ident.farthest_pair()]
-    found += [theta for theta in ends if is_member(premise, theta)]
-    if not found:
-        raise nobody(premise)
-    return found
+    return [begun.member, *(theta for theta in ends if is_member(begun.premise, theta))]
 
 
 def _answered(env: Environment, family: RewardFamily, objectives: Array) -> tuple[Array, Array]:

@@ -78,6 +78,12 @@ class Node:
         known = {str(number): {answer[0]: answer[1]} for number, answer in self.answers.items() if answer is not None}
         return {"plan": None if self.plan is None else self.plan.fields(), "atoms": known}
 
+    def planned(self, question: Question, theta: Array) -> Plan:
+        """Plan for the region: what is left of the plan that it keeps, or else one made at ``theta`` (d,)."""
+        old = self.plan
+        self.plan = planned(question, self.region, theta) if old is None else narrowed(old, self.region)
+        return self.plan
+
     def split(self, normal: Array, at: float) -> tuple[Node, Node]:
         """Cut the region in two; what the plan is still good for keeps it."""
         self.cut = (normal, at)
@@ -124,8 +130,7 @@ def search(question: Question, middle: Array, most: int, progress: Callable[[int
             continue
         theta = node.points[0]
         if question.env is not None:
-            old = node.plan
-            node.plan = planned(question, node.region, theta) if old is None else narrowed(old, node.region)
+            node.planned(question, theta)
         settle(question, node)
         node.points += [] if node.plan is None else node.plan.points
         for violated in violating(question, node, middle, seen):
