@@ -67,16 +67,6 @@ class System:
             self._blocks[unit] = Block(self.env.shaping, features, self.shown, self.known, self.env.discount)
         return self._blocks[unit]
 
-    def without(self, state: int) -> System:
-        """The same, had nothing been seen in ``state``."""
-        others = np.arange(self.env.n_states) != state
-        return replace(
-            self,
-            shown=self.shown & (others | self.shown.all(axis=1))[:, None],
-            observed=self.observed & others,
-            strict=self.strict & others[:, None],
-        )
-
 
 def systems(evidence: Sequence[tuple[Environment, Any]], family: RewardFamily) -> tuple[System, ...]:
     """One :class:`System` for each different environment of ``evidence``, in order of appearance."""
