@@ -15,7 +15,7 @@ import numpy as np
 import irl_ident as ii
 from irl_ident import design, distances, planning
 from irl_ident.certificates import BaseOptimal, certify
-from irl_ident.certificates.gap_band import GapBand, gap_band
+from irl_ident.certificates.bands import GapBand, gap_band
 from irl_ident.environment import Array, Environment
 from irl_ident.identified.advantages import normaliser
 from irl_ident.identified.base import ContradictoryEvidence, IdentifiedSet

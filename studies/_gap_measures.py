@@ -17,7 +17,7 @@ from environments import branching_star, deception, dust_robot, flagged
 from irl_ident import distances, planning
 from irl_ident.agents.base import Agent
 from irl_ident.agents.pseudo_aligned import Corrigible, Deceptive
-from irl_ident.certificates.gap_band import GapBand
+from irl_ident.certificates.bands import GapBand
 from irl_ident.environment import Array, Environment
 from studies import _gap_learned as learned
 from studies._gap_concluding import LOSSES, Seen, certified, concluded, distances_from, next_probe, selected

@@ -10,8 +10,10 @@ from hypothesis import strategies as st
 from scipy.optimize import linprog
 
 import irl_ident as ii
+from benchmarks.support import layout
 from environments import courier_floor
 from irl_ident.agents.services import Commissioned
+from irl_ident.identified.cone import hull
 from irl_ident.identified.cone.hull import SolverFailed
 from irl_ident.identified.cone.proofs import Program
 from irl_ident.rewards import StateRewards
@@ -146,6 +148,19 @@ def test_two_objectives_on_forty_states():
     conflict = ii.identify(evidence, family).conflict
     assert len(conflict.observations) > 1
     held(family, evidence, conflict)
+
+
+def test_contradictions_are_found_where_the_program_of_the_hull_fails(monkeypatch):
+    def fails(_):
+        raise SolverFailed("status 4")
+
+    monkeypatch.setattr(hull, "hull", fails)
+    family, rng = StateRewards(25), np.random.default_rng(0)
+    worlds = [layout(5, seed) for seed in range(3)]
+    agents = [ii.agents.Optimal(family, rng.standard_normal(25)) for _ in worlds]
+    evidence = [(env, ii.evidence.Policy(agent.policy(env))) for env, agent in zip(worlds, agents, strict=True)]
+    held(family, evidence, ii.identify(evidence, family).conflict)
+    assert ii.identify(evidence[:1], family).conflict is None
 
 
 def test_what_the_solver_leaves_open_is_said(monkeypatch):

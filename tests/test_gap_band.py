@@ -4,12 +4,12 @@ from itertools import product
 
 import numpy as np
 import pytest
-from hypothesis import given, settings
+from hypothesis import example, given, settings
 from hypothesis import strategies as st
 from scipy import optimize
 
 import irl_ident as ii
-from irl_ident.certificates.gap_band import Measure, gap_band
+from irl_ident.certificates.bands import Measure, gap_band
 from irl_ident.certificates.premise import Tolerances
 from irl_ident.identified.base import ContradictoryEvidence
 from tests.worlds import ng_russell_rows, random_environment
@@ -75,6 +75,7 @@ def test_bounds_hold_whatever_the_number_of_regions(seed):
 
 
 @given(seed=st.integers(0, 10_000))
+@example(seed=3005)  # the best objective found is a small one, whose actions differ by less than a tie of large ones
 @settings(deadline=None, max_examples=10)
 def test_the_gap_of_the_agent_is_in_the_band(seed):
     problem = Problem(seed)

@@ -2,7 +2,7 @@
 
 :func:`~irl_ident.certify` proves a property of every objective of an identified set, or finds one that violates it;
 :func:`worst_case_regret` bounds what a policy can lose, :func:`minimax_policy` finds the one that loses least,
-:func:`~irl_ident.certificates.gap_band.gap_band` bounds the reward-result gap that the agent may turn out to have,
+:func:`~irl_ident.certificates.gap_band` bounds the reward-result gap that the agent may turn out to have,
 :func:`twins` two objectives that are the same in all that was seen and not the same elsewhere.  A certificate is a
 file: :mod:`irl_ident.certificates.checking` reads it in exact rational arithmetic, with Python's standard library
 alone, and shares no code with what found it.
@@ -14,9 +14,9 @@ import importlib
 from typing import TYPE_CHECKING, Any
 
 if TYPE_CHECKING:
+    from irl_ident.certificates.bands import GapBand, gap_band
     from irl_ident.certificates.certifying import Certificate, certify
     from irl_ident.certificates.enumerating import Behaviours, behaviours
-    from irl_ident.certificates.gap_band import GapBand, gap_band
     from irl_ident.certificates.network_model import InputRegion, ReluNetwork, regions_around
     from irl_ident.certificates.network_torch import from_stable_baselines, from_torch
     from irl_ident.certificates.networks import NetworkCertificate, certified_actions
@@ -40,7 +40,7 @@ if TYPE_CHECKING:
 _PLACES = {
     "enumerating": ("Behaviours", "behaviours"),
     "certifying": ("Certificate", "certify"),
-    "gap_band": ("GapBand", "gap_band"),
+    "bands": ("GapBand", "gap_band"),
     "network_model": ("InputRegion", "ReluNetwork", "regions_around"),
     "network_torch": ("from_stable_baselines", "from_torch"),
     "networks": ("NetworkCertificate", "certified_actions"),

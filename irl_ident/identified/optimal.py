@@ -38,7 +38,7 @@ from irl_ident.identified.base import (
 )
 from irl_ident.identified.cone import hull as hulls
 from irl_ident.identified.cone.candidates import candidates
-from irl_ident.identified.cone.conflict import find_conflict
+from irl_ident.identified.cone.conflict import explained, find_conflict
 from irl_ident.identified.cone.constraints import Constraints, lifted, reduced
 from irl_ident.identified.cone.diameter import (
     SupportFunction,
@@ -48,6 +48,7 @@ from irl_ident.identified.cone.diameter import (
     parameter_diameter,
     reward_support,
 )
+from irl_ident.identified.cone.hull import SolverFailed
 from irl_ident.identified.cone.sampling import hit_and_run
 from irl_ident.identified.cone.support import Cone, Support
 from irl_ident.identified.cone.support import support as certified_support
@@ -95,8 +96,12 @@ class OptimalSet(IdentifiedSet):
         """Why no reward explains the evidence, or None."""
         if "hull" not in vars(self) and self._explained():
             return None
-        if not (self.constraints.strict & self.hull.implicit).any() or self.hull.lost:
-            return None
+        try:
+            if not (self.constraints.strict & self.hull.implicit).any() or self.hull.lost:
+                return None
+        except SolverFailed:
+            if explained(self.systems, self.evidence, self.family.dim):
+                return None
         return find_conflict(self.systems, self.evidence, self.family.dim)
 
     @cached_property

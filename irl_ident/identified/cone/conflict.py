@@ -1,4 +1,4 @@
-"""The smallest contradictions in what an optimal agent was seen to do.
+"""Irreducible contradictions in what an optimal agent was seen to do.
 
 A deletion filter (Chinneck & Dravnieks 1991) on multipliers (Gleeson & Ryan 1990), which are found in
 :mod:`irl_ident.identified.cone.proofs`.  Begin with what a proof of the contradiction uses, and take away first whole
@@ -51,6 +51,18 @@ def find_conflict(systems: Sequence[System], evidence: Sequence[tuple[Environmen
     doubt = "" if irreducible else " (perhaps not all are needed: the solver left it open)"
     explanation = f"these {len(told)} observations contradict each other{doubt}: {words}"
     return Conflict(tuple(told), explanation, irreducible)
+
+
+def explained(systems: Sequence[System], evidence: Sequence[tuple[Environment, Any]], dim: int) -> bool:
+    """Whether some reward explains all observations, or a proof says that none does; arguments of ``find_conflict``.
+
+    Raises
+    ------
+    SolverFailed
+        Neither was found.
+    """
+    program = Program.of(systems, observations(systems, evidence), dim)
+    return program.uses(np.ones(program.count, dtype=bool)) is None
 
 
 def _filtered(systems: Sequence[System], observed: list[Observation], dim: int) -> tuple[list[Observation], bool]:

@@ -60,7 +60,7 @@ class GapBand:
     least_reached, most_reached : float
         ``best`` has a gap as small, ``worst`` one as large; ``least <= least_reached <= most_reached <= most``.
     best, worst : array (d,)
-        Certain members.
+        Certain members, in the gauge ``|theta|_inf = 1``.
     regions : int
         Parts of the set that were looked at.
     complete : bool
@@ -153,7 +153,8 @@ class _Reached:
     seen: set[bytes] = field(default_factory=set)
 
     def add(self, theta: Array) -> None:
-        """Note the gaps of policies that are certainly optimal for a member."""
+        """Note the gaps of policies that are certainly optimal for a member, in the gauge ``|theta|_inf = 1``."""
+        theta = theta / (np.abs(theta).max() or 1.0)
         found = gaps(self.question.premise, self.question.known, theta)
         must = found.most <= self.question.premise.tolerances.ties
         must |= found.most <= found.most.min(axis=1, keepdims=True)
