@@ -1,11 +1,11 @@
 """Many rewards in one environment at once.
 
 Rewards are backed up together, ``Q = R + C V`` with a column for each, and centred as MacQueen (1966) does.  They go in
-blocks that stay in the processor's cache from sweep to sweep, with the rows of each action together, so that the
-maximum over actions runs over whole slabs.  Each reward leaves as soon as its error is proved small
-(:mod:`irl_ident.planning.bounds`); those that value iteration leaves over are planned by policy iteration, all policies
-evaluated together: by stacked dense solves where S is small or transitions are dense, else by BiCGSTAB on the
-block-diagonal matrix of all their chains.  Without cycles one backward pass plans all rewards.
+blocks that stay in the processor's cache from sweep to sweep (:mod:`irl_ident.planning.backups`).  Each reward leaves
+as soon as its error is proved small (:mod:`irl_ident.planning.bounds`); those that value iteration leaves over are
+planned by policy iteration, all policies evaluated together: by stacked dense solves where S is small or transitions
+are dense, else by BiCGSTAB on the block-diagonal matrix of all their chains.  Without cycles one backward pass plans
+all rewards.
 """
 
 from __future__ import annotations
@@ -17,25 +17,24 @@ import numpy.typing as npt
 from scipy import sparse
 
 from irl_ident.environment import Array, Environment, Mask
-from irl_ident.planning.bounds import Lengths, lengths, roundings
+from irl_ident.planning.backups import Backup, backup_for
+from irl_ident.planning.bounds import lengths, roundings
 from irl_ident.planning.checks import finite, positive
-from irl_ident.planning.iteration import narrow
 from irl_ident.planning.krylov import bicgstab
 from irl_ident.planning.layers import backward, layers
 from irl_ident.planning.optimal import optimal
 from irl_ident.planning.structure import is_crowded
 
 Actions = npt.NDArray[np.intp]
-Rows = Array | sparse.csr_array
 Evaluation = Callable[[Environment, Actions, Array, Array, Array], tuple[Array, Mask]]
 
-SWEEPS = 80
+SWEEPS = 120
 """Backups of all rewards together before policy iteration takes over."""
 CENTRED = 8
 """Values are centred and looked at in the first two of so many backups."""
 BLOCK_ENTRIES = 100_000
 """Values of actions that a block of rewards holds about, so that it stays in the cache while it is swept."""
-LEAST_COLUMNS = 32
+LEAST_COLUMNS = 64
 """Rewards in a block at least, so that products run along rows."""
 STACKED_STATES = 40
 """Up to so many states policies are evaluated by stacked dense solves."""
@@ -75,17 +74,15 @@ def optimal_batch(env: Environment, rewards: npt.ArrayLike, tolerance: float = 1
         found[:] = (columns + (env.continuation @ values).reshape(columns.shape)).transpose(2, 0, 1)
         return found
     goal = share * np.ptp(many, axis=(1, 2)) / length.longest / 2
-    rows = _by_action(env)
     room = max(LEAST_COLUMNS, BLOCK_ENTRIES // (env.n_states * env.n_actions))
-    for first in range(0, len(many), room):
-        _planned(env, rows, many[first : first + room], goal[first : first + room], share, found[first : first + room])
+    for block in (slice(first, first + room) for first in range(0, len(many), room)):
+        _planned(env, many[block], goal[block], share, found[block])
     return found
 
 
-def _planned(env: Environment, rows: Rows, rewards: Array, goal: Array, share: float, found: Array) -> None:
+def _planned(env: Environment, rewards: Array, goal: Array, share: float, found: Array) -> None:
     """Fill ``found`` for a block of rewards."""
-    length = lengths(env)
-    values, open_ = _swept(env, rows, rewards, goal, length, found)
+    values, open_ = _swept(env, backup_for(env), rewards, goal, found)
     dense = env.n_states <= STACKED_STATES or is_crowded(env)
     entries = env.n_states**2 if dense else max(1, env.continuation.nnz // env.n_actions)
     room = max(1, STACK_ENTRIES // entries)
@@ -98,50 +95,33 @@ def _planned(env: Environment, rows: Rows, rewards: Array, goal: Array, share: f
             found[each] = optimal(env, rewards[each], tolerance=share).q
 
 
-def _by_action(env: Environment) -> Rows:
-    """``env.continuation`` with the rows of each action together, dense where that is faster."""
-    order = np.arange(env.n_states * env.n_actions).reshape(env.n_states, -1).T.ravel()
-    rows = narrow(env.continuation)[order]
-    return rows.toarray() if is_crowded(env) else rows
-
-
-def _swept(
-    env: Environment, rows: Rows, rewards: Array, goal: Array, length: Lengths, found: Array
-) -> tuple[Array, Actions]:
+def _swept(env: Environment, backup: Backup, rewards: Array, goal: Array, found: Array) -> tuple[Array, Actions]:
     """Fill ``found`` where value iteration reaches the goal; return values (S, M) and indices (M,) of the rest."""
-    n_states, n_actions = env.n_states, env.n_actions
-    reward: Array = np.ascontiguousarray(rewards.transpose(2, 1, 0)).reshape(n_actions * n_states, -1)
-    open_ = np.arange(len(rewards))
-    values = _starts(env, rewards, length)
+    length, open_ = lengths(env), np.arange(len(rewards))
+    reward, values = backup.rows(rewards), np.zeros((env.n_states, len(rewards)))
     top = np.empty_like(values)
+    if env.discount < 1:
+        backup.into(reward, values, top)
+        values += top.min(axis=0) * length.longest
+    else:
+        values -= length.weights[:, None] * np.abs(reward).max(axis=0)
     for sweep in range(1, SWEEPS + 1):
-        q = rows @ values
-        q += reward
-        np.maximum.reduce(q.reshape(n_actions, n_states, -1), axis=0, out=top)
+        backup.into(reward, values, top)
+        values, top = top, values
         if sweep % CENTRED > 1:
-            values, top = top, values
             continue
-        gap = top - values
-        low, high = gap.min(axis=0), gap.max(axis=0)
+        low, high = backup.change(top, values)
         done = np.maximum(high, -low) <= goal[open_]
         if done.any():
-            found[open_[done]] = q[:, done].reshape(n_actions, n_states, -1).transpose(2, 1, 0)
-            open_, reward, top, low, high = open_[~done], reward[:, ~done], top[:, ~done], low[~done], high[~done]
+            found[open_[done]] = _backed_up(env, rewards[open_[done]], values[:, done].T)
+            open_, low, high = open_[~done], low[~done], high[~done]
+            values = np.ascontiguousarray(values[:, ~done])
             if not len(open_):
-                return top, open_
-            values = np.empty_like(top)
-        values, top = top, values
+                break
+            reward, top = np.ascontiguousarray(reward[:, ~done]), np.empty_like(values)
         if env.discount < 1:
             values += (low + high) / 2 * (length.longest - 1)
     return values, open_
-
-
-def _starts(env: Environment, rewards: Array, length: Lengths) -> Array:
-    if env.discount < 1:
-        worst = rewards.max(axis=2).min(axis=1) * length.longest
-        return np.broadcast_to(worst, (env.n_states, len(rewards))).copy()
-    lowest: Array = -length.weights[:, None] * np.abs(rewards).max(axis=(1, 2))
-    return lowest
 
 
 def _improved(env: Environment, rewards: Array, start: Array, goal: Array, evaluated: Evaluation) -> tuple[Array, Mask]:
@@ -151,7 +131,7 @@ def _improved(env: Environment, rewards: Array, start: Array, goal: Array, evalu
     chosen = np.full(rewards.shape[:2], -1)
     while len(live):
         r = rewards[live]
-        q = r + (env.continuation @ values.T).T.reshape(r.shape)
+        q = _backed_up(env, r, values)
         best = q.argmax(axis=2)
         top = _picked(q, best)
         noise = 2 * roundings(env, r, values)
@@ -186,6 +166,12 @@ def _iterated(env: Environment, chosen: Actions, paid: Array, start: Array, targ
     chain = sparse.csr_array((picked.data, picked.indices + block, picked.indptr), shape=(count * n_states,) * 2)
     values, size, _ = bicgstab(lambda x: (chain @ x.ravel()).reshape(x.shape), paid, start, target, KRYLOV_STEPS)
     return values, size <= target
+
+
+def _backed_up(env: Environment, rewards: Array, values: Array) -> Array:
+    """``Q = R + C V`` for M rewards (M, S, A) and values (M, S)."""
+    q: Array = rewards + (env.continuation @ values.T).T.reshape(rewards.shape)
+    return q
 
 
 def _picked(pairs: Array, chosen: Actions) -> Array:
