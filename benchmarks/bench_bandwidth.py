@@ -6,12 +6,14 @@ rewards has to read N S A rewards and N S values and to write N S values: ``8 N 
 traffic.  Values of actions, which numpy holds in between, and the transitions, which are small beside N columns, are
 not counted, nor is what is fetched twice: a share of 1 is passed only by blocks that stay in the cache.
 
-*Sweeps* are ``SWEEPS`` backups with no reward finishing early; *whole* is ``optimal_batch`` to 1e-9 of the range of
-each reward, the policy iteration at its end included, whose traffic is not counted.
+*Sweeps* are ``SWEEPS`` backups with no reward finishing early, by the loop that Numba compiles and by products;
+*whole* is ``optimal_batch`` to 1e-9 of the range of each reward by either, the policy iteration at its end included,
+whose traffic is not counted.  *Compiling* is what the first use of the loop costs a process.
 """
 
 from __future__ import annotations
 
+import sys
 from typing import Any
 
 import numpy as np
@@ -21,8 +23,8 @@ from benchmarks.bench_decision import maze
 from benchmarks.bench_planning import grid
 from benchmarks.race import Race, lap
 from irl_ident import Environment, planning
-from irl_ident.planning import batch
-from irl_ident.planning.bounds import lengths
+from irl_ident.planning import backups, batch
+from irl_ident.planning.backups import Backup
 
 ENTRIES = 2**24
 Array = np.ndarray[Any, Any]
@@ -41,13 +43,26 @@ def problem(kind: str, side: int, samples: int) -> tuple[Environment, Array]:
     return env, np.repeat(thetas[:, :, None], env.n_actions, axis=2)
 
 
-def sweeps(env: Environment, rewards: Array) -> None:
+def sweeps(env: Environment, rewards: Array, backup: Backup) -> None:
     """The first phase of all blocks, where no goal is ever reached."""
-    rows, length, found = batch._by_action(env), lengths(env), np.empty_like(rewards)
+    found = np.empty_like(rewards)
     room = max(batch.LEAST_COLUMNS, batch.BLOCK_ENTRIES // (env.n_states * env.n_actions))
     for first in range(0, len(rewards), room):
         part = rewards[first : first + room]
-        batch._swept(env, rows, part, np.full(len(part), -1.0), length, found[first : first + room])
+        batch._swept(env, backup, part, np.full(len(part), -1.0), found[first : first + room])
+
+
+def whole(env: Environment, rewards: Array, due: float) -> None:
+    """A plan for each reward; products until ``due`` values of actions, then the loop."""
+    with pytest.MonkeyPatch.context() as patch:
+        patch.setattr(backups, "DUE", due)
+        planning.optimal_batch(env, rewards)
+
+
+def bench_compiling(race: Race) -> None:
+    assert "numba" not in sys.modules, "to be measured where nothing has loaded Numba"
+    race.case(step="load Numba and compile")
+    assert race(backups.compiled) is not None
 
 
 @pytest.mark.sized(
@@ -65,23 +80,35 @@ def bench_batch(race: Race, arrays: tuple[Array, Array, Array], kind: str, side:
         np.multiply(c, 3.0, out=a)
         np.add(a, b, out=a)
 
-    runs = {"copy": lambda: np.copyto(c, a), "triad": triad, "whole": lambda: planning.optimal_batch(env, rewards)}
+    loop = backups.by_loop(env)
+    assert loop is not None
+    runs = {
+        "copy": lambda: np.copyto(c, a),
+        "triad": triad,
+        "products": lambda: sweeps(env, rewards, backups.by_products(env)),
+        "whole": lambda: whole(env, rewards, 0),
+        "whole by products": lambda: whole(env, rewards, np.inf),
+    }
     spent: dict[str, list[float]] = {name: [] for name in runs}
 
     def beside() -> None:
         for name, run in runs.items():
             spent[name].append(lap(run)(None).seconds)
 
-    race(lambda: sweeps(env, rewards), rounds=5, warmup=True, before=beside)
+    race(lambda: sweeps(env, rewards, loop), rounds=7, warmup=True, before=beside)
     moved = 8 * rewards.shape[0] * env.n_states * (env.n_actions + 2) * batch.SWEEPS
-    copy, three, whole = (np.array(spent[name]) for name in runs)
-    achieved, limit = moved / np.array(race.seconds()), 16 * a.size / copy
+    took = {name: np.array(seconds) for name, seconds in spent.items()}
+    achieved, limit = moved / np.array(race.seconds()), 16 * a.size / took["copy"]
+    by_products = moved / took["products"]
     race.note(
         **{
             "sweeps, GB/s": float(np.median(achieved)) / 1e9,
+            "by products, GB/s": float(np.median(by_products)) / 1e9,
             "copy, GB/s": float(np.median(limit)) / 1e9,
-            "triad, GB/s": float(np.median(40 * a.size / three)) / 1e9,
+            "triad, GB/s": float(np.median(40 * a.size / took["triad"])) / 1e9,
             "share of copy": float(np.median(achieved / limit)),
-            "whole, µs a plan": 1e6 * float(np.median(whole)) / samples,
+            "by products, share": float(np.median(by_products / limit)),
+            "whole, µs a plan": 1e6 * float(np.median(took["whole"])) / samples,
+            "by products, µs a plan": 1e6 * float(np.median(took["whole by products"])) / samples,
         }
     )

@@ -75,7 +75,8 @@ def bandwidth(folder: Path) -> Any:
     ax = axes[0, 0]
     x = np.arange(len(rows))
     shown = (("triad, GB/s", "triad", "0.4"), ("copy, GB/s", "copy", figures.PALETTE[0]))
-    for key, label, colour in (*shown, ("sweeps, GB/s", "sweeps", figures.PALETTE[1])):
+    ours = (("sweeps, GB/s", "sweeps", figures.PALETTE[1]), ("by products, GB/s", "by products", figures.PALETTE[2]))
+    for key, label, colour in (*shown, *ours):
         values = [row.found[key] for row in rows]
         ax.plot(x, values, "o-", color=colour, markersize=3, linewidth=1)
         ax.annotate(label, (x[-1], values[-1]), (5, 0), textcoords="offset points", color=colour, va="center")

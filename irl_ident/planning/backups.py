@@ -27,7 +27,7 @@ from irl_ident.environment import Array, Environment
 from irl_ident.planning.iteration import narrow
 from irl_ident.planning.structure import is_crowded
 
-DUE = 15 * 10**8
+DUE = 2 * 10**9
 """Values of actions by products after which compiling would have paid: each costs about a nanosecond more."""
 
 _computed = 0
