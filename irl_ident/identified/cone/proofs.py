@@ -162,7 +162,7 @@ class Program:
         left, owned = self.columns @ given, self.owner >= 0
         if left[-1] < 0.5 or np.abs(left[:-1]).max(initial=0) > AGREES:
             return None
-        return np.bincount(self.owner[owned], given[owned], minlength=self.count)
+        return np.asarray(np.bincount(self.owner[owned], given[owned], minlength=self.count), dtype=float)
 
     def _explained(self, point: Array, kept: Mask) -> bool:
         """Whether unknowns (n + 1,) or () explain the kept observations."""

@@ -53,14 +53,15 @@ def _parts(
 
     All pieces at once where the system says something else than they do one by one, as counts of an agent that errs.
     """
-    parts = []
+    parts: list[tuple[tuple[int, ...], Mask, Mask, Mask]] = []
     for source in system.sources if len(system.sources) > 1 else ():
         seen = evidence_room.shown(*evidence[source])
         observed = seen.observed[:, None]
         shown = with_twins(system.env, system.features, seen.shown & observed)
         parts.append(((source,), shown, ~shown & observed & seen.complete, seen.observed))
-    together = [np.any([part[k] for part in parts], axis=0) for k in (1, 2)] if parts else []
-    if parts and np.array_equal(together, [system.shown, system.strict]):
+    shown_by_one = np.any([part[1] for part in parts], axis=0)
+    worse_by_one = np.any([part[2] for part in parts], axis=0)
+    if parts and np.array_equal([shown_by_one, worse_by_one], [system.shown, system.strict]):
         yield from parts
     else:
         yield system.sources, system.shown, system.strict, system.observed
