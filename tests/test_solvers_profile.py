@@ -80,10 +80,12 @@ def test_policies_that_no_reward_explains_keep_their_weights_at_every_discount()
     grid = [0.3, 0.6, 0.8]
     found = profile_discount([(env, shown)], family, grid)
 
+    transitions = env.dense()
+
     def loss(theta, g):
-        q = np.zeros((4, 3))
+        reward, q = family.features @ theta, np.zeros((4, 3))
         for _ in range(150):
-            q = family.features @ theta + g * env.dense() @ special.logsumexp(q, axis=1)
+            q = reward + g * transitions @ np.log(np.exp(q).sum(axis=1))
         return -(weights * special.log_softmax(q, axis=1)).sum()
 
     for g, likelihood in zip(grid, found.log_likelihood, strict=True):
