@@ -11,7 +11,10 @@ import time
 LIMIT = 0.5
 """Seconds that ``import irl_ident`` may take."""
 
-EXTRAS = ("matplotlib", "pyarrow", "joblib", "torch", "imitation", "stable_baselines3", "distributed", "pytest")
+EXTRAS = (
+    *("matplotlib", "pyarrow", "joblib", "torch", "imitation", "stable_baselines3", "distributed", "numba"),
+    "pytest",
+)
 HEAVY = ("pandas", "gymnasium", "rich", "typer", "highspy", *EXTRAS)
 
 

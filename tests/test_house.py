@@ -13,7 +13,7 @@ ROOT = Path(__file__).resolve().parents[1]
 README = (ROOT / "README.md").read_text(encoding="utf-8")
 HEAVY = (
     *("pandas", "gymnasium", "highspy", "rich", "typer"),
-    *("matplotlib", "pyarrow", "joblib", "torch", "imitation", "stable_baselines3", "seals", "distributed"),
+    *("matplotlib", "pyarrow", "joblib", "torch", "imitation", "stable_baselines3", "seals", "distributed", "numba"),
 )
 
 
