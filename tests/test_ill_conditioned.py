@@ -4,12 +4,14 @@ from fractions import Fraction
 
 import numpy as np
 import pytest
+import random_certificates
 from exact_polytopes import Polytope, cut_all
 from hypothesis import given, settings
 from hypothesis import strategies as st
 from ill_conditioned import Exact, environment, reward
 
 from irl_ident import Environment, identify, planning
+from irl_ident.identified.cone.sampling import hit_and_run
 from irl_ident.planning.ties import ROUNDING
 from irl_ident.rewards import LinearRewards, StateRewards
 
@@ -82,6 +84,22 @@ def test_upper_bounds_of_the_identified_set_hold_and_what_was_shown_is_no_contra
     direction = random.choice([0, 1, -1, 0.5], size=family.dim)
     highest = max(sum(Fraction(float(x)) * y for x, y in zip(direction, point, strict=True)) for point in cell.points)
     assert Fraction(ident.certified_support(direction).upper) >= highest - Fraction(1, 10**12)
+
+
+@pytest.mark.parametrize("seed", [500_001, 500_002, 500_005, 500_006])
+def test_certificates_hold_and_pass_their_checker(seed, monkeypatch):
+    """Where rounding of values exceeds the tolerance of ties, there is an error and no certificate."""
+    monkeypatch.setattr(random_certificates, "environment", lambda random, s, a, _: environment(random, s, a))
+    assert not random_certificates.compared(random_certificates.problem(seed), regions=8).faults
+
+
+def test_thin_sets_are_sampled():
+    """An edge from (0, 0) to (1, 1) that is 2e-10 thick."""
+    rows = np.array([[1e10, -1e10], [-1e10, 1e10], [1.0, 0.0], [-1.0, 0.0]])
+    draws = hit_and_run(rows, np.ones(4), np.full(2, 0.1), 500, 0)
+    assert (rows @ draws.T <= 1 + 1e-5).all()
+    np.testing.assert_allclose([draws[:, 0].mean(), draws[:, 0].std()], [0, 1 / np.sqrt(3)], atol=0.12)
+    assert np.ptp(draws[:, 0] - draws[:, 1]) > 1e-10
 
 
 def test_rows_that_sum_to_almost_1_are_the_distributions_they_are_proportional_to():

@@ -143,12 +143,13 @@ def certify(
     Returns
     -------
     Certificate
-        "proved" and "refuted" have passed the independent checker.
+        Whatever its status, it has passed the independent checker.
 
     Raises
     ------
     ValueError
-        When the set is of soft-optimal agents, a property does not fit, or no objective is as strict as asked.
+        When the set is of soft-optimal agents, a property does not fit, no objective is as strict as asked, or none
+        was found that the checker agrees is spoken of: at long horizons rounding of values may exceed ``ties``.
     ContradictoryEvidence
         When no objective explains the evidence.
 
@@ -176,9 +177,12 @@ def certify(
     middle, member = anchor(premise, question)
     found = search(question, middle, regions, progress)
     certificate = _made(question, member, found)
-    if certificate.status != "unknown" and not certificate.check():
-        return _made(question, member, Found(None, None, found.regions))
-    return certificate
+    if certificate.check():
+        return certificate
+    undecided = _made(question, member, Found(None, None, found.regions))
+    if not undecided.check():
+        raise nobody(premise)
+    return undecided
 
 
 def asked(

@@ -58,7 +58,7 @@ def hit_and_run(rows: Array, bounds: Array, inside: Array, n: int, seed: int) ->
     for _ in range(ROUNDS):
         middle = slack.mean(axis=1)
         scaled = rows / middle[:, None]
-        shape = linalg.cholesky(scaled.T @ scaled)
+        shape = _shape(scaled)
         for _ in range(LOCAL_STEPS * h):
             _step(points, slack, linalg.solve_triangular(shape, rng.standard_normal(points.shape)), rows, rng)
     _settle(points, slack, rows, SETTLING * max(h, 20), rng)
@@ -67,6 +67,17 @@ def hit_and_run(rows: Array, bounds: Array, inside: Array, n: int, seed: int) ->
         _settle(points, slack, rows, max(h, FEWEST_BETWEEN), rng)
         draws.append(points.copy())
     return np.ascontiguousarray(np.hstack(draws)[:, :n].T)
+
+
+def _shape(scaled: Array) -> Array:
+    """Upper triangular R (h, h) with ``R^T R = scaled^T scaled``; from the rows themselves where squares are too small."""
+    try:
+        return np.asarray(linalg.cholesky(scaled.T @ scaled))
+    except linalg.LinAlgError:
+        (root,) = linalg.qr(scaled, mode="r")
+        top = root[: scaled.shape[1]]
+        signs = np.where(np.diag(top) < 0, -1.0, 1.0)
+        return np.asarray(signs[:, None] * top)
 
 
 def _settle(points: Array, slack: Array, rows: Array, steps: int, rng: np.random.Generator) -> None:
