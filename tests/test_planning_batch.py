@@ -8,7 +8,7 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 
 from irl_ident import builders, planning
-from irl_ident.planning import batch
+from irl_ident.planning import backups, batch
 from irl_ident.planning.bounds import lengths
 
 
@@ -58,3 +58,14 @@ def test_the_order_of_actions_only_orders_the_values():
     np.testing.assert_allclose(
         planning.optimal_batch(turned, rewards[:, :, ::-1])[:, :, ::-1], planning.optimal_batch(env, rewards), atol=1e-8
     )
+
+
+@pytest.mark.parametrize("size", [1e307, 1.7e308])
+@pytest.mark.parametrize("due", [np.inf, 0])
+def test_returns_beyond_floating_point_are_refused(size, due, monkeypatch):
+    monkeypatch.setattr(backups, "DUE", due)
+    env = world("grid", 0.95, 0)
+    rewards = np.zeros((2, env.n_states, env.n_actions))
+    rewards[1, 3, 0] = size
+    with pytest.raises(ValueError, match="should be at most 1e\\+300"):
+        planning.optimal_batch(env, rewards)

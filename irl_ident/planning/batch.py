@@ -19,7 +19,7 @@ from scipy import sparse
 from irl_ident.environment import Array, Environment, Mask
 from irl_ident.planning.backups import Backup, backup_for
 from irl_ident.planning.bounds import lengths, roundings
-from irl_ident.planning.checks import finite, positive
+from irl_ident.planning.checks import bounded, finite, positive
 from irl_ident.planning.krylov import bicgstab
 from irl_ident.planning.layers import backward, layers
 from irl_ident.planning.optimal import optimal
@@ -60,6 +60,11 @@ def optimal_batch(env: Environment, rewards: npt.ArrayLike, tolerance: float = 1
     array (N, S, A)
         Optimal values of actions, one slice for each reward; each equals that of
         :func:`irl_ident.planning.optimal` to within the sum of the two errors.
+
+    Raises
+    ------
+    ValueError
+        As for :func:`irl_ident.planning.optimal`.
     """
     shape = np.shape(rewards)
     many = finite("rewards", rewards, (shape[0] if shape else 0, env.n_states, env.n_actions), "(N, S, A)")
@@ -67,6 +72,7 @@ def optimal_batch(env: Environment, rewards: npt.ArrayLike, tolerance: float = 1
     found = np.empty_like(many)
     if not len(many):
         return found
+    bounded(many, length.longest)
     acyclic = layers(env)
     if acyclic is not None:
         columns = np.ascontiguousarray(many.transpose(1, 2, 0))
