@@ -5,6 +5,7 @@ from fractions import Fraction
 import numpy as np
 import pytest
 import random_certificates
+from edge_certificates import edge
 from exact_polytopes import Polytope, cut_all
 from hypothesis import given, settings
 from hypothesis import strategies as st
@@ -89,7 +90,7 @@ def test_upper_bounds_of_the_identified_set_hold_and_what_was_shown_is_no_contra
 @pytest.mark.parametrize("seed", [500_001, 500_002, 500_005, 500_006])
 def test_certificates_hold_and_pass_their_checker(seed, monkeypatch):
     """Where rounding of values exceeds the tolerance of ties, there is an error and no certificate."""
-    monkeypatch.setattr(random_certificates, "environment", lambda random, s, a, _: environment(random, s, a))
+    monkeypatch.setattr(random_certificates, "environment", edge)
     assert not random_certificates.compared(random_certificates.problem(seed), regions=8).faults
 
 

@@ -70,7 +70,7 @@ def hit_and_run(rows: Array, bounds: Array, inside: Array, n: int, seed: int) ->
 
 
 def _shape(scaled: Array) -> Array:
-    """Upper triangular R (h, h) with ``R^T R = scaled^T scaled``; from the rows themselves where squares are too small."""
+    """Upper triangular R (h, h) with ``R^T R = scaled^T scaled``; from the rows where rounding loses their squares."""
     try:
         return np.asarray(linalg.cholesky(scaled.T @ scaled))
     except linalg.LinAlgError:
