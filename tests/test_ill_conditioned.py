@@ -12,6 +12,7 @@ from hypothesis import strategies as st
 from ill_conditioned import Exact, environment, reward
 
 from irl_ident import Environment, identify, planning
+from irl_ident.certificates import restricted
 from irl_ident.identified.cone.sampling import hit_and_run
 from irl_ident.planning.ties import ROUNDING
 from irl_ident.rewards import LinearRewards, StateRewards
@@ -92,6 +93,15 @@ def test_certificates_hold_and_pass_their_checker(seed, monkeypatch):
     """Where rounding of values exceeds the tolerance of ties, there is an error and no certificate."""
     monkeypatch.setattr(random_certificates, "environment", edge)
     assert not random_certificates.compared(random_certificates.problem(seed), regions=8).faults
+
+
+def test_chances_that_rounding_hides_are_not_decided():
+    """A state that is left with a probability of 1e-300, for the target alone."""
+    rows = np.array([[[1.0, 0.0, 0.0], [0.0, 1.0, 1e-300]], [[0.0, 1.0, 1e-300]] * 2, [[0.0, 0.0, 1.0]] * 2])
+    env = Environment(rows, 0.9, [1.0, 0.0, 0.0])
+    may, target = np.ones((3, 2), dtype=bool), np.arange(3) == 2
+    assert restricted.upper_chances(env, may, target) is None
+    np.testing.assert_array_equal(restricted.lower_chances(env, may, target)[0], [0.0, 0.0, 1.0])
 
 
 def test_thin_sets_are_sampled():

@@ -34,6 +34,10 @@ LONGER = 1e-6
 """How far chances are moved, for each step to come, and the share by which these steps are prolonged."""
 
 
+class NeverLeft(ArithmeticError):
+    """The chance to leave some states is lost in rounding, and with it how often they are visited."""
+
+
 def leading_to(env: Environment, may: Mask, targets: Mask) -> Mask:
     """States from which some choice of actions (S, A) that may be taken can come to the targets, (S,)."""
     moves = env.transitions.tocoo()
@@ -54,7 +58,10 @@ def upper_chances(env: Environment, may: Mask, targets: Mask) -> Array | None:
     gain = (env.transitions @ targets.astype(float)).reshape(may.shape)
     inner = np.where(between, 1.0, 0.0)
     rows = sparse.csr_array(env.transitions @ sparse.diags_array(inner))
-    chances[between] = extreme(rows, gain, may, between, largest=True, first=towards)[between]
+    try:
+        chances[between] = extreme(rows, gain, may, between, largest=True, first=towards)[between]
+    except NeverLeft:
+        return None
     chances = np.clip(chances, 0, 1)
     chances[between] = np.where(chances[between] > 1 - 1e-10, 1.0, np.minimum(chances[between] + NUDGE, 1.0))
     random = np.diff(env.transitions.indptr).reshape(n_states, n_actions) > 1
@@ -83,8 +90,15 @@ def lower_chances(env: Environment, may: Mask, targets: Mask) -> tuple[Array, Ar
         return chances, steps
     rows = sparse.csr_array(env.transitions @ sparse.diags_array(between.astype(float)))
     gain = (env.transitions @ targets.astype(float)).reshape(may.shape)
-    steps[between] = extreme(rows, np.ones(may.shape), may, between, largest=True)[between] * (1 + LONGER)
-    chances[between] = extreme(rows, gain, may, between, largest=False)[between] - NUDGE * steps[between]
+    try:
+        longest, least = (
+            extreme(rows, each, may, between, largest=largest)[between]
+            for each, largest in ((np.ones(may.shape), True), (gain, False))
+        )
+    except NeverLeft:
+        return chances, steps
+    steps[between] = longest * (1 + LONGER)
+    chances[between] = least - NUDGE * steps[between]
     surely = ~leading_to(env, may & ~targets[:, None], escape) & between
     chances[surely] = 1.0
     return chances, steps
@@ -121,6 +135,11 @@ def extreme(
     largest : bool
     first : int (S,), optional
         Policy to begin with.
+
+    Raises
+    ------
+    NeverLeft
+        Rounding makes a policy stay in ``states`` forever.
     """
     inside = np.flatnonzero(states)
     sign = 1.0 if largest else -1.0
@@ -143,10 +162,13 @@ def extreme(
 
 def _solved(moves: Any, paid: Array) -> Array:
     """``v = paid + moves v``."""
-    if isinstance(moves, np.ndarray):
-        return np.asarray(np.linalg.solve(np.eye(paid.size) - moves, paid))
-    system = sparse.eye_array(paid.size, format="csc") - sparse.csc_array(moves)
-    return np.asarray(splu(sparse.csc_array(system)).solve(paid))
+    try:
+        if isinstance(moves, np.ndarray):
+            return np.asarray(np.linalg.solve(np.eye(paid.size) - moves, paid))
+        system = sparse.eye_array(paid.size, format="csc") - sparse.csc_array(moves)
+        return np.asarray(splu(sparse.csc_array(system)).solve(paid))
+    except (np.linalg.LinAlgError, RuntimeError) as error:
+        raise NeverLeft("states are never left, as far as doubles can tell") from error
 
 
 def choices(env: Environment, reward: Array, may: Mask, states: Mask, *, largest: bool) -> Array:
