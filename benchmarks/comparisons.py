@@ -34,6 +34,9 @@ COMPARISONS = (
     Comparison("support function, HiGHS,\nfirst direction", "support", "direction", "HiGHS", (("start", "cold"),)),
     Comparison("support function, HiGHS,\nlater directions", "support", "direction", "HiGHS", (("start", "warm"),)),
     Comparison(
+        "support function, HiGHS,\nfrom evidence, 10,000 states", "support", "whole", "HiGHS", (("states", 10_000),), 10
+    ),
+    Comparison(
         "MaxEnt, imitation\nat its learning rate .01",
         "maxent",
         "over_a_horizon",
