@@ -163,6 +163,29 @@ def test_contradictions_are_found_where_the_program_of_the_hull_fails(monkeypatc
     assert ii.identify(evidence[:1], family).conflict is None
 
 
+def test_rounding_is_no_proof():
+    """What was seen in either world has an explanation, and only both together have none."""
+    family = StateRewards(3)
+    worlds = [
+        ii.Environment(np.array([[[0, 0.5, 0.5], [0, 0.5 + e, 0.5 - e]], [[0, 1, 0]] * 2, [[0, 0, 1]] * 2]), 0.9)
+        for e in (3e-10, -3e-10)
+    ]
+    evidence = [(env, ii.evidence.Policy([[1.0, 0], [0, 0], [0, 0]])) for env in worlds]
+    conflict = ii.identify(evidence, family).conflict
+    assert conflict is None or conflict.observations == ((0, 0), (1, 0))
+    assert all(ii.identify([each], family).conflict is None for each in evidence)
+
+
+def test_only_those_who_saw_a_state_are_named():
+    family, env = StateRewards(3), ii.Environment(np.eye(3)[[[1, 2], [1, 1], [2, 2]]], 0.9)
+    shown = [[0.95, 0.05], [0.95, 0.05], [0.05, 0.95]]
+    evidence = [(env, ii.evidence.Policy([row, [0, 0], [0, 0]])) for row in shown]
+    evidence.append((env, ii.evidence.Policy([[0, 0], [0.5, 0.5], [0, 0]])))
+    conflict = ii.identify(evidence, family, "noisy", error=0.2, level=0.05, ties="even").conflict
+    assert conflict.observations == ((0, 0), (1, 0), (2, 0))
+    assert not conflict.irreducible
+
+
 def test_what_the_solver_leaves_open_is_said(monkeypatch):
     family, env = StateRewards(3), ii.Environment(np.eye(3)[[[1, 2], [1, 1], [2, 2]]], 0.9)
     evidence = [(env, ii.evidence.Policy([row, [0, 0], [0, 0]])) for row in ([1.0, 0.0], [0.0, 1.0])]

@@ -101,6 +101,17 @@ def test_the_band_does_not_change_with_units_and_zero_of_the_base_objective(seed
     np.testing.assert_allclose(bands[0].most, bands[1].most, atol=1e-3)
 
 
+@pytest.mark.parametrize("unit", [1e-12, 1e-6, 1e9])
+def test_small_rewards_are_not_lost(unit):
+    """One state, three actions; the first was shown, and the others are worth half and twice as much more."""
+    rows = np.ones((1, 3, 1))
+    family, env = ii.rewards.StateActionRewards(1, 3), ii.Environment(rows, 0.5)
+    ident = ii.identify([(env, ii.evidence.Policy([[1.0, 0.0, 0.0]]))], family)
+    band = gap_band(ident, unit * np.array([[1 + 5e-4, 1, 1 + 1e-3]]), env)
+    assert band.complete
+    np.testing.assert_allclose([band.least, band.most], 0.5, atol=1e-6)
+
+
 def test_more_evidence_never_widens_the_band():
     for seed in range(5):
         problem = Problem(seed, 2)

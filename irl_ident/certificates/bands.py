@@ -60,7 +60,7 @@ class GapBand:
     least_reached, most_reached : float
         ``best`` has a gap as small, ``worst`` one as large; ``least <= least_reached <= most_reached <= most``.
     best, worst : array (d,)
-        Certain members, in the gauge ``|theta|_inf = 1``.
+        Certain members; with ``|theta|_inf`` 1, or near it, unless none is found there.
     regions : int
         Parts of the set that were looked at.
     complete : bool
@@ -153,8 +153,12 @@ class _Reached:
     seen: set[bytes] = field(default_factory=set)
 
     def add(self, theta: Array) -> None:
-        """Note the gaps of policies that are certainly optimal for a member, in the gauge ``|theta|_inf = 1``."""
-        theta = theta / (np.abs(theta).max() or 1.0)
+        """Note the gaps of policies that are certainly optimal for a member, or for a large one beside it.
+
+        Actions that are worse for a small objective, by less than the tolerance of ties, are so for its multiples.
+        """
+        scaled = theta / (np.abs(theta).max() or 1.0)
+        theta = next(members(self.question.premise, scaled, self.middle), theta)
         found = gaps(self.question.premise, self.question.known, theta)
         must = found.most <= self.question.premise.tolerances.ties
         must |= found.most <= found.most.min(axis=1, keepdims=True)

@@ -181,7 +181,7 @@ def certify(
         return certificate
     undecided = _made(question, member, Found(None, None, found.regions))
     if not undecided.check():
-        raise nobody(premise)
+        raise nobody(premise, f"; of the best the checker says: {undecided.verdict().reason}")
     return undecided
 
 
@@ -261,11 +261,11 @@ def anchor(premise: Premise, question: Question) -> tuple[Array, dict[str, Any]]
     raise nobody(premise)
 
 
-def nobody(premise: Premise) -> ValueError:
-    """That no member was found."""
+def nobody(premise: Premise, reason: str = "") -> ValueError:
+    """That no member was found, and why."""
     return ValueError(
         f"ties, strictness: were {premise.tolerances.ties:g} and {premise.tolerances.strictness:g}: no objective was "
-        "found that certainly behaves as was seen up to these, and is not indifferent to everything"
+        "found that certainly behaves as was seen up to these, and is not indifferent to everything" + reason
     )
 
 

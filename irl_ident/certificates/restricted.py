@@ -27,7 +27,7 @@ SWEEPS = 1_000
 """Most improvements of a policy, and most sweeps that move upper chances to the safe side."""
 
 BETTER = 1e-12
-"""Share of the largest value by which another action has to be better."""
+"""Share of the largest reward and value by which another action has to be better."""
 
 NUDGE = 1e-12
 LONGER = 1e-6
@@ -109,7 +109,10 @@ def values(env: Environment, reward: Array, may: Mask, states: Mask, *, largest:
     rows = sparse.csr_array(env.continuation @ sparse.diags_array(states.astype(float)))
     found = extreme(rows, reward, may, states, largest=largest)
     length = extreme(rows, np.ones(may.shape), may, states, largest=True) * (1 + LONGER)
-    pad = 1e-14 * (np.abs(reward).max() + np.abs(found).max())
+    sign = 1.0 if largest else -1.0
+    q = np.where(may, sign * (reward + (rows @ found).reshape(reward.shape)), -np.inf).max(axis=1)
+    left = float((q - sign * found)[states].max(initial=0.0))
+    pad = left + 1e-14 * (np.abs(reward).max() + np.abs(found).max())
     return np.asarray(found + pad * length if largest else found - pad * length)
 
 
@@ -142,7 +145,7 @@ def extreme(
         Rounding makes a policy stay in ``states`` forever.
     """
     inside = np.flatnonzero(states)
-    sign = 1.0 if largest else -1.0
+    sign, size = 1.0 if largest else -1.0, np.abs(reward[may]).max(initial=0.0)
     small = rows.shape[0] * rows.shape[1] <= DENSE_ENTRIES
     moves: Any = rows.toarray() if small else rows
     choice = (np.argmax(may, axis=1) if first is None else first).astype(np.int64)
@@ -153,7 +156,7 @@ def extreme(
         found[inside] = _solved(moves[chosen][:, inside], reward.ravel()[chosen])
         q = np.where(may, sign * (reward + (moves @ found).reshape(reward.shape)), -np.inf)
         here = q[np.arange(states.size), choice]
-        better = states & (q.max(axis=1) > here + BETTER * (1 + np.abs(found).max()))
+        better = states & (q.max(axis=1) > here + BETTER * (size + np.abs(found).max()))
         if not better.any():
             return found
         choice = np.where(better, q.argmax(axis=1), choice)

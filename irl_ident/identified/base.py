@@ -35,7 +35,8 @@ class Conflict:
     explanation : str
         The same in words.
     irreducible : bool
-        False where it was not found out of each of them whether the others are a contradiction by themselves.
+        False where it was not found out of each of them whether the others are a contradiction by themselves, as of
+        pieces of evidence that only together say something of a state.
     """
 
     observations: tuple[tuple[int, int], ...]

@@ -72,7 +72,7 @@ def optimal_batch(env: Environment, rewards: npt.ArrayLike, tolerance: float = 1
     found = np.empty_like(many)
     if not len(many):
         return found
-    bounded(many, length.longest)
+    bounded(many, length.longest, "rewards")
     acyclic = layers(env)
     if acyclic is not None:
         columns = np.ascontiguousarray(many.transpose(1, 2, 0))

@@ -27,13 +27,14 @@ def reward_on(env: Environment, reward: npt.ArrayLike) -> Array:
     return finite("reward", reward, (env.n_states, env.n_actions), "(S, A)")
 
 
-def bounded(reward: Array, longest: float) -> Array:
+def bounded(reward: Array, longest: float, argument: str = "reward") -> Array:
     """``reward``, where its sums over ``longest`` discounted steps stay far from the largest floating-point number."""
     largest = float(np.abs(reward).max())
     if largest * longest > LARGEST_RETURN:
         raise ValueError(
-            f"reward: its largest entry is {largest!r} in size and episodes are as long as {longest:.6g} discounted "
-            f"steps: their product should be at most {LARGEST_RETURN:g}; rewards in other units are the same objective"
+            f"{argument}: its largest entry is {largest!r} in size and episodes are as long as {longest:.6g} "
+            f"discounted steps: their product should be at most {LARGEST_RETURN:g}; rewards in other units are the "
+            "same objective"
         )
     return reward
 

@@ -162,8 +162,8 @@ class KnownRewards(RewardFamily):
         return (*self.family.parameters, UNIT)
 
     def named_in(self, environments: Iterable[Environment]) -> tuple[str, ...]:
-        """Those of ``family``, and the unit of the known rewards."""
-        return (*self.family.named_in(environments), UNIT)
+        """Those of ``family`` in the environment without tasks, and the unit of the known rewards."""
+        return (*self.family.named_in([self.tasks.below.environment(0)]), UNIT)
 
     def matrix(self, env: Environment) -> sparse.csr_array:  # noqa: D102
         features = self.family.matrix(env)

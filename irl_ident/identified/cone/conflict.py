@@ -26,6 +26,8 @@ from irl_ident.identified.observed import System
 def find_conflict(systems: Sequence[System], evidence: Sequence[tuple[Environment, Any]], dim: int) -> Conflict:
     """An irreducible set of observations that contradict each other.
 
+    Whether all pieces of evidence are needed that only together say something of a state is not asked.
+
     Parameters
     ----------
     systems : sequence of System
@@ -46,11 +48,14 @@ def find_conflict(systems: Sequence[System], evidence: Sequence[tuple[Environmen
         kept, irreducible = _filtered(systems, everything, dim)
     except SolverFailed:
         kept, irreducible = everything, False
+    merged = any(len(each.sources) > 1 for each in kept)
     told = [(source, each.state) for each in kept for source in each.sources]
     words = "; ".join(_words(systems[each.system], each) for each in kept)
-    doubt = "" if irreducible else " (perhaps not all are needed: the solver left it open)"
+    doubts = ["perhaps not all are needed, or within rounding alone: the solver left it open"] * (not irreducible)
+    doubts += ["not all of those that say something only together need be needed"] * merged
+    doubt = f" ({'; '.join(doubts)})" if doubts else ""
     explanation = f"these {len(told)} observations contradict each other{doubt}: {words}"
-    return Conflict(tuple(told), explanation, irreducible)
+    return Conflict(tuple(told), explanation, irreducible and not merged)
 
 
 def explained(systems: Sequence[System], evidence: Sequence[tuple[Environment, Any]], dim: int) -> bool:
@@ -61,6 +66,8 @@ def explained(systems: Sequence[System], evidence: Sequence[tuple[Environment, A
     SolverFailed
         Neither was found.
     """
+    if not systems:
+        return True
     program = Program.of(systems, observations(systems, evidence), dim)
     return program.uses(np.ones(program.count, dtype=bool)) is None
 

@@ -36,12 +36,20 @@ from irl_ident.identified.observed import System, with_twins
 
 Indices = npt.NDArray[np.int64]
 
-AGREES = 1e-7
-"""What may be left of the equations of a proof, whose weight on worse actions is 1, and what shown actions may miss in
-an explanation that puts worse ones 1 below the best."""
+ENOUGH = 0.5
+"""Least weight of a proof on worse actions, and least slack of these in an explanation; the program asks for 1."""
 
-NEGLIGIBLE = TOLERANCE = 1e-9
-"""Multipliers below this are 0: the solver's tolerance of feasibility."""
+ROUNDING = 1e-12
+"""Share of the sum of their absolute terms that may be left of the equations of a proof."""
+
+AGREES = 1e-7
+"""What shown actions may miss in an explanation."""
+
+TOLERANCE = 1e-9
+"""The solver's tolerance of feasibility."""
+
+NEGLIGIBLE = 1e-13
+"""Multipliers below this are 0."""
 
 PRIMAL, DUAL = 4, 1
 """Simplex strategies of HiGHS: for another cost the old basis is feasible, for other bounds it is dual feasible."""
@@ -116,6 +124,8 @@ class Program:
         SolverFailed
             Neither was found.
         """
+        if self.count == 0:
+            return None
         self._limit(kept)
         self._charge(-self._counted)
         for number, options in enumerate((ATTEMPTS[0], *ATTEMPTS)):
@@ -160,7 +170,7 @@ class Program:
             return None
         given = np.where(self._open(kept) & (multipliers > NEGLIGIBLE), multipliers, 0.0)
         left, owned = self.columns @ given, self.owner >= 0
-        if left[-1] < 0.5 or np.abs(left[:-1]).max(initial=0) > AGREES:
+        if left[-1] < ENOUGH or (np.abs(left) > ROUNDING * (abs(self.columns) @ given))[:-1].any():
             return None
         return np.asarray(np.bincount(self.owner[owned], given[owned], minlength=self.count), dtype=float)
 
@@ -169,4 +179,4 @@ class Program:
         if not point.size:
             return False
         slack = self.columns[:-1].T @ point[:-1]
-        return bool((slack >= np.where(self._counted > 0, 0.5, -AGREES))[self._open(kept)].all())
+        return bool((slack >= np.where(self._counted > 0, ENOUGH, -AGREES))[self._open(kept)].all())

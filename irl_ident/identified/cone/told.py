@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterator, Sequence
+from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import dataclass
 from typing import Any
 
@@ -36,7 +36,7 @@ class Observation:
 
 
 def observations(systems: Sequence[System], evidence: Sequence[tuple[Environment, Any]]) -> list[Observation]:
-    """What was observed, state by state; what an earlier piece of evidence says already is left out."""
+    """What was observed, state by state; the same as an earlier piece of evidence says is left out."""
     found: dict[tuple[int, int, bytes], Observation] = {}
     for place, system in enumerate(systems):
         for sources, shown, worse, observed in _parts(system, evidence):
@@ -64,4 +64,18 @@ def _parts(
     if parts and np.array_equal([shown_by_one, worse_by_one], [system.shown, system.strict]):
         yield from parts
     else:
+        yield from _merged(system, {sources: observed for (sources, _, _, observed) in parts})
+
+
+def _merged(
+    system: System, observed: Mapping[tuple[int, ...], Mask]
+) -> Iterator[tuple[tuple[int, ...], Mask, Mask, Mask]]:
+    """What all pieces say together, states by the sources that saw them."""
+    if not observed:
         yield system.sources, system.shown, system.strict, system.observed
+        return
+    patterns, number = np.unique(np.array(list(observed.values())), axis=1, return_inverse=True)
+    for place, pattern in enumerate(patterns.T):
+        saw = tuple(source for (source,), mark in zip(observed, pattern, strict=True) if mark)
+        states = system.observed & (number.ravel() == place)
+        yield saw or system.sources, system.shown, system.strict, states
