@@ -10,7 +10,8 @@ from scipy import optimize
 
 import irl_ident as ii
 from irl_ident.certificates.bands import Measure, gap_band
-from irl_ident.certificates.premise import Tolerances
+from irl_ident.certificates.premise import Premise, Tolerances
+from irl_ident.certificates.witness import is_member
 from irl_ident.identified.base import ContradictoryEvidence
 from tests.worlds import ng_russell_rows, random_environment
 
@@ -152,3 +153,19 @@ def test_contradictions_are_said():
     ident = ii.identify([(env, np.array([[1.0, 0.0]])), (other, np.array([[0.0, 1.0]]))], family)
     with pytest.raises(ContradictoryEvidence):
         gap_band(ident, np.array([[1.0, 0.0]]), env)
+
+
+def test_members_stay_members_where_ties_were_shown():
+    """A small objective has small gaps: made longer it need not be a member."""
+    rng = np.random.default_rng(0)
+    seen, coming = (ii.builders.random_environment(4, 3, 0.9, seed=int(rng.integers(2**31))) for _ in range(2))
+    family = ii.rewards.LinearRewards(rng.standard_normal((4, 3, 4)))
+    shown = ii.agents.Optimal(family, rng.normal(size=4)).policy(seen) > 0
+    shown[0], shown[1] = [True, True, False], False
+    policy = ii.evidence.Policy(shown / np.maximum(shown.sum(axis=1, keepdims=True), 1))
+    ident = ii.identify([(seen, policy)], family)
+    band = gap_band(ident, rng.normal(size=(4, 3)), coming, regions=40)
+    premise = Premise(ident, Tolerances())
+    assert is_member(premise, band.best)
+    assert is_member(premise, band.worst)
+    assert band.least <= band.least_reached <= band.most_reached <= band.most
