@@ -1,4 +1,4 @@
-"""HiGHS, held directly: warm starts and changes of rows that SciPy's interface has not."""
+"""HiGHS, held directly: warm starts and changes of rows that SciPy's interface has not; and its failures."""
 
 from __future__ import annotations
 
@@ -9,6 +9,10 @@ import numpy as np
 from scipy import sparse
 
 from irl_ident.environment import Array
+
+
+class SolverFailed(RuntimeError):
+    """A mathematical program was given no answer; the message carries the solver's status."""
 
 
 def minimise(

@@ -13,8 +13,8 @@ import irl_ident as ii
 from benchmarks.support import layout
 from environments import courier_floor
 from irl_ident.agents.services import Commissioned
+from irl_ident.highs import SolverFailed
 from irl_ident.identified.cone import hull
-from irl_ident.identified.cone.hull import SolverFailed
 from irl_ident.identified.cone.proofs import Program
 from irl_ident.rewards import StateRewards
 from studies import _services as services

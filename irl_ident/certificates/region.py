@@ -11,9 +11,8 @@ from scipy import sparse
 
 from irl_ident.certificates.premise import Claim, HalfSpace, Premise
 from irl_ident.environment import Array, Mask
-from irl_ident.highs import minimise
+from irl_ident.highs import SolverFailed, minimise
 from irl_ident.identified.cone.lifted import Block, Indices
-from irl_ident.identified.cone.program import SolverFailed
 from irl_ident.identified.cone.support import repaired, support, supports
 
 SIMPLEX_UNKNOWNS = 2_000

@@ -13,6 +13,7 @@ import numpy as np
 
 from irl_ident import evidence as evidence_room
 from irl_ident.environment import Environment
+from irl_ident.highs import SolverFailed
 from irl_ident.identified.ambiguity import name_directions
 from irl_ident.identified.base import (
     Assumed,
@@ -50,6 +51,7 @@ __all__ = [
     "Report",
     "SoftConfidenceSet",
     "SoftSet",
+    "SolverFailed",
     "ToleratedSet",
     "Verdict",
     "anything",

@@ -27,6 +27,7 @@ import numpy.typing as npt
 
 from irl_ident import planning
 from irl_ident.environment import Array, Environment
+from irl_ident.highs import SolverFailed
 from irl_ident.identified.ambiguity import name_directions
 from irl_ident.identified.base import (
     Conflict,
@@ -48,7 +49,6 @@ from irl_ident.identified.cone.diameter import (
     parameter_diameter,
     reward_support,
 )
-from irl_ident.identified.cone.hull import SolverFailed
 from irl_ident.identified.cone.sampling import hit_and_run
 from irl_ident.identified.cone.support import Cone, Support
 from irl_ident.identified.cone.support import support as certified_support
@@ -88,12 +88,24 @@ class OptimalSet(IdentifiedSet):
 
     @cached_property
     def hull(self) -> hulls.Hull:
-        """The span of the cone."""
+        """The span of the cone.
+
+        Raises
+        ------
+        SolverFailed
+            Its linear program was given no answer; what rests on it (dimension, samples, reports) then has none either.
+        """
         return hulls.hull(self.constraints)
 
     @cached_property
     def conflict(self) -> Conflict | None:  # type: ignore[override]
-        """Why no reward explains the evidence, or None."""
+        """Why no reward explains the evidence, or None.
+
+        Raises
+        ------
+        SolverFailed
+            Neither a proof of a contradiction nor an explanation was found.
+        """
         if "hull" not in vars(self) and self._explained():
             return None
         try:

@@ -24,7 +24,7 @@ import numpy as np
 from scipy.optimize import Bounds, LinearConstraint, linprog, milp
 
 from irl_ident.environment import Array
-from irl_ident.identified.cone.hull import SolverFailed
+from irl_ident.highs import SolverFailed
 
 TIE = 1e-6
 """Share of the largest margin that may be given up for a smaller theta."""

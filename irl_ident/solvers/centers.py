@@ -48,6 +48,7 @@ from irl_ident import planning
 from irl_ident.agents.known import Optimal
 from irl_ident.environment import Array
 from irl_ident.evidence import Evidence
+from irl_ident.highs import SolverFailed
 from irl_ident.identified import ContradictoryEvidence, OptimalSet
 from irl_ident.identified.cone import hull as hulls
 from irl_ident.identified.observed import System
@@ -425,7 +426,7 @@ def inscribed_ball(faces: Array, bounds: Array, reach: float) -> tuple[Array, fl
 
     Raises
     ------
-    irl_ident.identified.cone.hull.SolverFailed
+    irl_ident.identified.SolverFailed
     """
     lengths = np.linalg.norm(faces, axis=1)
     unit, level = faces / lengths[:, None], bounds / lengths
@@ -439,7 +440,7 @@ def inscribed_ball(faces: Array, bounds: Array, reach: float) -> tuple[Array, fl
         options={"primal_feasibility_tolerance": 1e-10, "dual_feasibility_tolerance": 1e-10},
     )
     if answer.x is None:
-        raise hulls.SolverFailed(f"linear program not solved (status {answer.status}): {answer.message}")
+        raise SolverFailed(f"linear program not solved (status {answer.status}): {answer.message}")
     z = np.asarray(answer.x[:h])
     radius = float((level - unit @ z).min())
     y = np.maximum(-answer.ineqlin.marginals, 0)

@@ -45,8 +45,9 @@ from irl_ident import planning
 from irl_ident.agents.known import Optimal
 from irl_ident.environment import Array, Environment
 from irl_ident.evidence import Evidence
+from irl_ident.highs import SolverFailed
 from irl_ident.identified.base import checked_direction
-from irl_ident.identified.cone.hull import ATTEMPTS, SolverFailed
+from irl_ident.identified.cone.hull import ATTEMPTS
 from irl_ident.rewards import RewardFamily
 from irl_ident.solvers.base import Convergence, Estimate, Solver
 from irl_ident.solvers.reading import checked, feature_expectations
@@ -217,7 +218,7 @@ class CompatibleSet:
 
         Raises
         ------
-        irl_ident.identified.cone.hull.SolverFailed
+        irl_ident.identified.SolverFailed
             With the message of the linear-programming solver.
         """
         given = checked_direction(direction, self.family.dim)
@@ -304,7 +305,7 @@ def least_loss(shown: Sequence[Demonstrator], direction: Array) -> tuple[Array, 
 
     Raises
     ------
-    irl_ident.identified.cone.hull.SolverFailed
+    irl_ident.identified.SolverFailed
     """
     bellman, losses = _rows(shown)
     total, unknowns, dim = losses.sum(axis=0), losses.shape[1], direction.size

@@ -16,8 +16,8 @@ from typing import Any
 import numpy as np
 
 from irl_ident.environment import Array, Environment, Mask
+from irl_ident.highs import SolverFailed
 from irl_ident.identified.base import Conflict
-from irl_ident.identified.cone.hull import SolverFailed
 from irl_ident.identified.cone.proofs import Indices, Program
 from irl_ident.identified.cone.told import Observation, observations
 from irl_ident.identified.observed import System

@@ -16,9 +16,9 @@ import numpy as np
 from scipy import sparse
 
 from irl_ident.environment import Array
-from irl_ident.highs import minimise
+from irl_ident.highs import SolverFailed, minimise
 from irl_ident.identified.cone.lifted import Block, Cone, Indices
-from irl_ident.identified.cone.program import Answer, SolverFailed
+from irl_ident.identified.cone.program import Answer
 
 SLACK = 1e-10
 """Violation, per unit of the largest feature, up to which a row counts as satisfied."""

@@ -16,6 +16,7 @@ from scipy import linalg, sparse
 from scipy.optimize import linprog
 
 from irl_ident.environment import Array, Mask
+from irl_ident.highs import SolverFailed
 from irl_ident.identified.cone.constraints import Constraints
 from irl_ident.rewards import RANK_TOLERANCE
 
@@ -36,10 +37,6 @@ SURELY_NOTHING = 1e-13
 
 UNDECIDED_RANK = 1e-7
 """Singular values between ``RANK_TOLERANCE`` and this share of the largest are too near 0 to call."""
-
-
-class SolverFailed(RuntimeError):
-    """The linear-programming solver gave no answer; the message carries its status."""
 
 
 @dataclass(frozen=True, eq=False)

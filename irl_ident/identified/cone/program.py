@@ -17,7 +17,7 @@ import numpy as np
 from scipy import sparse
 
 from irl_ident.environment import Array, Mask
-from irl_ident.highs import minimise
+from irl_ident.highs import SolverFailed, minimise
 from irl_ident.identified.cone.lifted import Cone, Indices
 
 SIMPLEX_UNKNOWNS = 2_000
@@ -32,10 +32,6 @@ AUTOMATIC, PRIMAL = 0, 4
 TOLERANCE = 1e-10
 INTERIOR_TOLERANCE = 1e-8
 """Feasibility and optimality tolerance of the simplex method, the smallest HiGHS accepts, and of its interior point."""
-
-
-class SolverFailed(RuntimeError):
-    """The solver gave neither a point nor multipliers; the message carries its status."""
 
 
 @dataclass(frozen=True, eq=False)

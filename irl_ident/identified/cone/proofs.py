@@ -28,8 +28,8 @@ import numpy.typing as npt
 from scipy import sparse
 
 from irl_ident.environment import Array, Mask
-from irl_ident.highs import minimise
-from irl_ident.identified.cone.hull import SolverFailed, equilibrated
+from irl_ident.highs import SolverFailed, minimise
+from irl_ident.identified.cone.hull import equilibrated
 from irl_ident.identified.cone.lifted import lifted_rows
 from irl_ident.identified.cone.told import Observation
 from irl_ident.identified.observed import System, with_twins
