@@ -15,9 +15,9 @@ refinement removes both changes from the step, as far as the point that the step
 
 from __future__ import annotations
 
-from collections.abc import Iterator
+from collections.abc import Callable, Iterator
 from dataclasses import dataclass
-from itertools import count
+from functools import cached_property
 
 import numpy as np
 
@@ -64,6 +64,147 @@ class Iterate:
     gap: float
 
 
+@dataclass(frozen=True, eq=False)
+class _Point:
+    """Unknowns and slacks, multipliers of equations and of rows; or a step of them."""
+
+    u: Array
+    s: Array
+    z: Array
+    y: Array
+
+    def __add__(self, other: _Point) -> _Point:
+        return _Point(self.u + other.u, self.s + other.s, self.z + other.z, self.y + other.y)
+
+    def reach(self, step: _Point) -> tuple[float, float]:
+        """The longest shares, at most 1, of a step that keep slacks and multipliers at least 0."""
+        return _reach(self.s, step.s), _reach(self.y, step.y)
+
+    def moved(self, step: _Point, ahead: tuple[float, float]) -> _Point:
+        """With shares of a step, of the unknowns and of the multipliers."""
+        return _Point(
+            self.u + ahead[0] * step.u,
+            self.s + ahead[0] * step.s,
+            self.z + ahead[1] * step.z,
+            self.y + ahead[1] * step.y,
+        )
+
+
+@dataclass(frozen=True, eq=False)
+class _Residuals:
+    """What a point leaves of the three groups of linear equations: rows, multipliers and ties."""
+
+    rows: Array
+    balance: Array
+    ties: Array
+
+
+@dataclass(frozen=True, eq=False)
+class _Program:
+    """The program of the module's description, for one cost."""
+
+    newton: Newton
+    cost: Array
+
+    @cached_property
+    def offset(self) -> Array:
+        """``b``."""
+        inner, dim = self.newton.form.at_least.shape[0], self.newton.form.theta.shape[0]
+        return np.concatenate([np.zeros(inner), np.ones(2 * dim)])
+
+    def apply(self, u: Array) -> Array:
+        """``A u``."""
+        product = self.newton.rows @ u
+        return np.concatenate([product, -product[self.newton.form.at_least.shape[0] :]])
+
+    def folded(self, y: Array, sign: float) -> Array:
+        """Entries of rows, those of the two sides of the box together: the other side's times ``sign``."""
+        inner, dim = self.newton.form.at_least.shape[0], self.newton.form.theta.shape[0]
+        return np.concatenate([y[:inner], y[inner : inner + dim] + sign * y[inner + dim :]])
+
+    def adjoint(self, y: Array) -> Array:
+        """``A^T y``."""
+        return np.asarray(self.newton.transposed @ self.folded(y, -1))
+
+    def residuals(self, point: _Point) -> _Residuals:
+        """Of a point."""
+        return _Residuals(
+            self.apply(point.u) + self.offset - point.s,
+            self.cost + self.adjoint(point.y) + self.newton.equal_transposed @ point.z,
+            self.newton.form.equal @ point.u,
+        )
+
+    def bounds(self, point: _Point) -> tuple[float, float]:
+        """Objectives of the program and of its dual."""
+        return float(self.cost @ point.u), float(point.y[self.newton.form.at_least.shape[0] :].sum())
+
+
+@dataclass(frozen=True, eq=False)
+class _Steps:
+    """Newton steps from one point, through one factorisation."""
+
+    program: _Program
+    point: _Point
+    residuals: _Residuals
+    solve: Callable[[Array], Array]
+
+    def towards(self, target: Array, share: float) -> _Point:
+        """The step towards ``s y = target + s y``, removing ``share`` of the residuals; refined in all unknowns.
+
+        ``dy`` is a sum of corrections: computed from ``A du`` alone it would carry rounding times ``y / s``.
+        """
+        program, equal, equal_transposed = (
+            self.program,
+            self.program.newton.form.equal,
+            self.program.newton.equal_transposed,
+        )
+        point, rows, balance, ties = self.point, self.residuals.rows, self.residuals.balance, self.residuals.ties
+        weights, mu = point.y / point.s, _mu(point)
+        wanted = target / point.y - share * rows
+        du, dy, dz = np.zeros(point.u.size), np.zeros(point.y.size), np.zeros(point.z.size)
+        left, best, size = (-share * balance, wanted, -share * ties), (du, dy, dz), np.inf
+        goal = max(EXACT, REFINED * float(np.abs(balance).max()))
+        for _ in range(ROUNDS):
+            change = self.solve(program.adjoint(weights * left[1]) - left[0] + PENALTY * (equal_transposed @ left[2]))
+            du = du + change
+            dy = dy + weights * (left[1] - program.apply(change))
+            dz = dz + PENALTY * (left[2] - equal @ change)
+            left = (
+                -share * balance - program.adjoint(dy) - equal_transposed @ dz,
+                wanted - dy / weights - program.apply(du),
+                -share * ties - equal @ du,
+            )
+            unbalanced = sum(float(np.abs(part).max(initial=0)) for part in (left[0], left[2]))
+            missing = unbalanced + float(np.abs(left[1] * np.minimum(weights, 1)).max())
+            if not missing < size:
+                break
+            best, size = (du, dy, dz), missing
+            if unbalanced <= goal and float(np.abs(left[1] * point.y).max()) <= REFINED * mu:
+                break
+        du, dy, dz = best
+        return _Point(du, program.apply(du) + share * rows, dz, dy)
+
+    def best(self) -> tuple[_Point, tuple[float, float]]:
+        """Predictor, corrector and centrality corrections; and how far the step reaches."""
+        point, mu = self.point, _mu(self.point)
+        found = self.towards(-point.s * point.y, 1.0)
+        reach = point.reach(found)
+        affine = float((point.s + reach[0] * found.s) @ (point.y + reach[1] * found.y)) / point.s.size
+        centre = (affine / mu) ** 3 * mu
+        found = self.towards(centre - point.s * point.y - found.s * found.y, 1.0)
+        reach = point.reach(found)
+        for _ in range(CORRECTIONS):
+            ahead = [min(1.0, 1.08 * r + 0.1) for r in reach]
+            products = (point.s + ahead[0] * found.s) * (point.y + ahead[1] * found.y)
+            wanted = np.maximum(np.clip(products, 0.1 * centre, 10 * centre) - products, -10 * centre)
+            better = found + self.towards(wanted, 0.0)
+            farther = point.reach(better)
+            if max(farther[0] - reach[0], farther[1] - reach[1]) < 0.01:
+                break
+            found, reach = better, farther
+        return found, reach
+
+
 def iterates(newton: Newton, direction: Array) -> Iterator[Iterate]:
     """Interior points ever closer to the maximum of ``direction . theta``; ends where rounding allows no further step.
 
@@ -73,85 +214,30 @@ def iterates(newton: Newton, direction: Array) -> Iterator[Iterate]:
     direction : array (d,)
         With 0 the points come near the centre of the set instead.
     """
-    form, equal = newton.form, newton.form.equal
-    inner, dim = form.at_least.shape[0], form.theta.shape[0]
+    form = newton.form
     size = float(np.abs(direction).max()) or 1.0
-    cost = form.theta.T @ (direction / size)
-    offset = np.concatenate([np.zeros(inner), np.ones(2 * dim)])
-
-    def apply(u: Array) -> Array:
-        product = newton.rows @ u
-        return np.concatenate([product, -product[inner:]])
-
-    def adjoint(y: Array) -> Array:
-        return np.asarray(newton.transposed @ np.concatenate([y[:inner], y[inner : inner + dim] - y[inner + dim :]]))
-
-    u, z = np.zeros(form.unknowns), np.zeros(equal.shape[0])
-    s, y = np.ones(offset.size), np.full(offset.size, 0.1)
+    program = _Program(newton, form.theta.T @ (direction / size))
+    rows = program.offset.size
+    point = _Point(np.zeros(form.unknowns), np.ones(rows), np.zeros(form.equal.shape[0]), np.full(rows, 0.1))
     shift = SHIFT
-    for step in count():
-        primal, dual, tie = apply(u) + offset - s, cost + adjoint(y) + newton.equal_transposed @ z, equal @ u
-        value, bound = float(cost @ u), float(y[inner:].sum())
-        if step:
-            yield _iterate(form, u, y, z, size, value, abs(bound - value))
-        weights = y / s
-        folded = np.concatenate([weights[:inner], weights[inner : inner + dim] + weights[inner + dim :]])
+    while True:
+        weights = program.folded(point.y / point.s, 1)
         shift = max(SHIFT, shift / 2)
-        while (solve := newton.factor(folded, shift)) is None:
+        while (solve := newton.factor(weights, shift)) is None:
             shift *= 10
             if shift > LARGEST_SHIFT:
                 return
-        mu = float(s @ y) / s.size
-
-        def direct(target: Array, share: float) -> tuple[Array, Array, Array, Array]:
-            """The step towards ``s y = target + s y``, removing ``share`` of the residuals; refined in all unknowns.
-
-            ``dy`` is a sum of corrections: computed from ``A du`` alone it would carry rounding times ``y / s``.
-            """
-            wanted = target / y - share * primal  # noqa: B023
-            du, dy, dz = np.zeros(u.size), np.zeros(y.size), np.zeros(z.size)  # noqa: B023
-            left, best, size = (-share * dual, wanted, -share * tie), (du, dy, dz), np.inf  # noqa: B023
-            goal = max(EXACT, REFINED * float(np.abs(dual).max()))  # noqa: B023
-            for _ in range(ROUNDS):
-                right = adjoint(weights * left[1]) - left[0] + PENALTY * (newton.equal_transposed @ left[2])  # noqa: B023
-                change = solve(right)
-                du = du + change
-                dy = dy + weights * (left[1] - apply(change))  # noqa: B023
-                dz = dz + PENALTY * (left[2] - equal @ change)
-                left = (
-                    -share * dual - adjoint(dy) - newton.equal_transposed @ dz,  # noqa: B023
-                    wanted - dy / weights - apply(du),  # noqa: B023
-                    -share * tie - equal @ du,  # noqa: B023
-                )
-                unbalanced = sum(float(np.abs(part).max(initial=0)) for part in (left[0], left[2]))
-                missing = unbalanced + float(np.abs(left[1] * np.minimum(weights, 1)).max())  # noqa: B023
-                if not missing < size:
-                    break
-                best, size = (du, dy, dz), missing
-                if unbalanced <= goal and float(np.abs(left[1] * y).max()) <= REFINED * mu:  # noqa: B023
-                    break
-            return best[0], best[2], apply(best[0]) + share * primal, best[1]  # noqa: B023
-
-        found = direct(-s * y, 1.0)
-        reach = _reach(s, found[2]), _reach(y, found[3])
-        affine = float((s + reach[0] * found[2]) @ (y + reach[1] * found[3])) / s.size
-        centre = (affine / mu) ** 3 * mu
-        found = direct(centre - s * y - found[2] * found[3], 1.0)
-        reach = _reach(s, found[2]), _reach(y, found[3])
-        for _ in range(CORRECTIONS):
-            ahead = [min(1.0, 1.08 * r + 0.1) for r in reach]
-            products = (s + ahead[0] * found[2]) * (y + ahead[1] * found[3])
-            wanted = np.maximum(np.clip(products, 0.1 * centre, 10 * centre) - products, -10 * centre)
-            better = [a + b for a, b in zip(found, direct(wanted, 0.0), strict=True)]
-            farther = _reach(s, better[2]), _reach(y, better[3])
-            if max(farther[0] - reach[0], farther[1] - reach[1]) < 0.01:
-                break
-            found, reach = (better[0], better[1], better[2], better[3]), farther
-        ahead = [r if r == 1 else STEP_SHARE * r for r in reach]
-        u, s = u + ahead[0] * found[0], s + ahead[0] * found[2]
-        z, y = z + ahead[1] * found[1], y + ahead[1] * found[3]
-        if max(ahead) < 1e-8 or not (np.isfinite(u).all() and np.isfinite(y).all()):
+        found, reach = _Steps(program, point, program.residuals(point), solve).best()
+        primal, dual = (r if r == 1 else STEP_SHARE * r for r in reach)
+        point = point.moved(found, (primal, dual))
+        if max(primal, dual) < 1e-8 or not (np.isfinite(point.u).all() and np.isfinite(point.y).all()):
             return
+        value, bound = program.bounds(point)
+        yield _iterate(form, point, size, value, abs(bound - value))
+
+
+def _mu(point: _Point) -> float:
+    return float(point.s @ point.y) / point.s.size
 
 
 def _reach(point: Array, step: Array) -> float:
@@ -160,8 +246,10 @@ def _reach(point: Array, step: Array) -> float:
     return float(min(1.0, (point[down] / -step[down]).min(initial=np.inf)))
 
 
-def _iterate(form: Eliminated, u: Array, y: Array, z: Array, size: float, value: float, gap: float) -> Iterate:
+def _iterate(form: Eliminated, point: _Point, size: float, value: float, gap: float) -> Iterate:
     multipliers = np.zeros(form.lifted_rows)
-    multipliers[form.origin] = size * form.scale * y[: form.origin.size]
-    multipliers[form.equal_origin] = size * form.equal_scale * z
-    return Iterate(form.theta @ u, tuple(u[columns] for columns in form.hidden), multipliers, size * value, size * gap)
+    multipliers[form.origin] = size * form.scale * point.y[: form.origin.size]
+    multipliers[form.equal_origin] = size * form.equal_scale * point.z
+    return Iterate(
+        form.theta @ point.u, tuple(point.u[columns] for columns in form.hidden), multipliers, size * value, size * gap
+    )
