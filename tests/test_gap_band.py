@@ -113,6 +113,21 @@ def test_small_rewards_are_not_lost(unit):
     np.testing.assert_allclose([band.least, band.most], 0.5, atol=1e-6)
 
 
+@pytest.mark.parametrize("discount", [0.5, 0.99, 0.9999])
+def test_what_all_policies_get_alike_does_not_blur_the_gap(discount):
+    """Three doors; left was shown to be better than middle, right is new: gaps are 0 and 0.3, whatever is added."""
+    doors, new = (
+        np.array([[1, 1, 2], [1, 1, 1], [2, 2, 2], [3, 3, 3]]),
+        np.array([[1, 2, 3], [1] * 3, [2] * 3, [3] * 3]),
+    )
+    seen, coming = (ii.Environment(np.eye(4)[door], discount, [1, 0, 0, 0]) for door in (doors, new))
+    policy = ii.evidence.Policy([[0.5, 0.5, 0.0]] + 3 * [[1 / 3] * 3])
+    ident = ii.identify([(seen, policy)], ii.rewards.StateRewards(4))
+    base = np.repeat(1e6 + 2.0**-10 * np.array([[0], [1], [0], [0.75]]), 3, axis=1)
+    band = gap_band(ident, base, coming)
+    np.testing.assert_allclose([band.least_reached, band.most_reached], [0.0, 0.25], rtol=0, atol=1e-8)
+
+
 def test_more_evidence_never_widens_the_band():
     for seed in range(5):
         problem = Problem(seed, 2)

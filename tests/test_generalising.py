@@ -162,6 +162,22 @@ def test_only_where_the_new_environment_can_lead_is_asked_for():
     assert ii.generalises(ident, other).answer == "no"
 
 
+@pytest.mark.parametrize("unit", [1e-9, 1.0, 1e6])
+def test_answers_do_not_depend_on_the_unit_of_rewards(unit):
+    """Behind the left door it was seen to be better than behind the right one; the new door was never seen."""
+    hall, new = np.array([[1, 1, 2], [1] * 3, [2] * 3, [3] * 3]), np.array([[1, 2, 3], [1] * 3, [2] * 3, [3] * 3])
+    seen, later, other = (
+        ii.Environment(np.eye(4)[door], discount, [1, 0, 0, 0])
+        for door, discount in ((hall, 0.5), (hall, 0.9), (new, 0.5))
+    )
+    family = ii.rewards.LinearRewards(unit * np.repeat(np.eye(4)[:, None], 3, axis=1))
+    ident = ii.identify([(seen, ii.evidence.Policy([[0.5, 0.5, 0.0]] + 3 * [[1 / 3] * 3]))], family)
+    assert ii.generalises(ident, later).answer == "yes"
+    found = ii.generalises(ident, other)
+    assert found.answer == "no"
+    np.testing.assert_allclose(found.loss, 0.98 * unit, rtol=1e-6)
+
+
 def test_nothing_seen_generalises_nowhere():
     env = random(0)
     found = ii.generalises([], env, ii.rewards.StateRewards(5))

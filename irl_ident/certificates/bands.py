@@ -35,6 +35,7 @@ from irl_ident.certificates.properties import Linear
 from irl_ident.certificates.region import Region
 from irl_ident.certificates.searching import Node, costliest, nearest_tie, opened
 from irl_ident.certificates.witness import gaps, members
+from irl_ident.distances.vectors import centred
 from irl_ident.environment import Array, Environment, Mask
 from irl_ident.identified.base import IdentifiedSet
 from irl_ident.planning.checks import finite
@@ -101,6 +102,12 @@ class Measure:
     reward: Array
 
     @cached_property
+    def shaped(self) -> Array:
+        """The reward shaped by its optimal values, (S, A): gaps are the same, without what all policies get alike."""
+        plan = planning.optimal(self.env, centred(self.reward) if self.env.discount < 1 else self.reward)
+        return np.asarray(plan.q - plan.values[:, None])
+
+    @cached_property
     def range(self) -> tuple[float, float]:
         """The largest return, and how much larger it is than the smallest; 0 where that is rounding."""
         highest, lowest = self._returns(np.ones(self.reward.shape, dtype=bool))
@@ -122,9 +129,9 @@ class Measure:
         return {}
 
     def _returns(self, may: Mask) -> tuple[float, float]:
-        """The largest and the smallest return."""
+        """The largest and the smallest return, of the shaped reward."""
         env, states = self.env, np.asarray(self.env.reachable)
-        values = (restricted.values(env, self.reward, may, states, largest=largest) for largest in (True, False))
+        values = (restricted.values(env, self.shaped, may, states, largest=largest) for largest in (True, False))
         largest, smallest = (float(env.initial @ value) for value in values)
         return largest, smallest
 

@@ -310,7 +310,7 @@ def _optimal(ident: IdentifiedSet, env: Environment) -> Generalisation:
     policy = planning.uniform_over(best)
     rows = advantage_rows(family, policy, env)
     largest = float(np.abs(planning.optimal(env, np.full(policy.shape, _row_size(family, env))).values).max())
-    tolerance = NO_ADVANTAGE * max(largest, 1.0)
+    tolerance = NO_ADVANTAGE * largest
     asked = rows[(np.abs(rows).sum(axis=1) > 0.1 * tolerance) & np.repeat(env.reachable, env.n_actions)]
     bounds: list[float] = []
     worst, witness = 0.0, None
