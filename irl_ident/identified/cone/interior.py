@@ -153,11 +153,8 @@ class _Steps:
 
         ``dy`` is a sum of corrections: computed from ``A du`` alone it would carry rounding times ``y / s``.
         """
-        program, equal, equal_transposed = (
-            self.program,
-            self.program.newton.form.equal,
-            self.program.newton.equal_transposed,
-        )
+        program, newton = self.program, self.program.newton
+        equal, equal_transposed = newton.form.equal, newton.equal_transposed
         point, rows, balance, ties = self.point, self.residuals.rows, self.residuals.balance, self.residuals.ties
         weights, mu = point.y / point.s, _mu(point)
         wanted = target / point.y - share * rows
