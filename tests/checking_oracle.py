@@ -174,7 +174,7 @@ def float_marks(statement, worlds):
             policy = np.array(seen["probabilities"], dtype=float)
             shown = policy.ravel() > (assumed["error"] / 2 * (1 + 1e-9) if errs else 0)
             if seen["shows"] == "all":
-                worse = np.repeat(policy.any(axis=1), 2) & ~(shown if errs else worlds[number].twins(shown))
+                worse = np.repeat(policy.any(axis=1), 2) & ~worlds[number].twins(shown)
         elif errs:
             counts[number] = counts.get(number, 0) + np.array(seen["counts"], dtype=float)
             place = order.index(number) + 1

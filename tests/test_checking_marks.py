@@ -78,9 +78,11 @@ def test_marks_of_an_agent_that_errs_by_hand():
     # an environment keeps the place at which it appeared first
     again = [first, first | {"environment": 1}, later | {"environment": 0}]
     assert marked(statement([fork(), fork()], again, noisy))[0] == ([0, *always], [])
-    # a probability of errors shows nothing
+    # a probability of errors shows nothing; what is the same as a shown action is not worse
     errs = first | {"probabilities": [[0.7, 0.3], [0.25, 0.75], [0, 0]], "shows": "all"}
-    assert marked(statement([fork(), fork()], [errs], noisy))[0] == ([0, 1, *always], [2])
+    assert marked(statement([fork(), fork()], [errs], noisy))[0] == ([0, 1, *always], [])
+    errs["probabilities"][0] = [0.75, 0.25]
+    assert marked(statement([fork(), fork()], [errs], noisy))[0] == ([0, *always], [1])
 
 
 def plain(env, family):

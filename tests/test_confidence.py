@@ -132,6 +132,17 @@ def test_without_error_the_set_is_that_of_the_optimal_agent(seed):
     assert ident.dimension == plain.dimension
 
 
+def test_an_action_that_is_the_same_as_a_shown_one_is_no_worse():
+    """Two of three doors lead to the same room; an agent that takes one of them contradicts nothing."""
+    env = ii.Environment(np.eye(2)[[[0, 0, 1], [1, 1, 1]]], 0.9)
+    seen = [(env, ii.evidence.Policy([[0.96, 0.02, 0.02], [0.96, 0.02, 0.02]]))]
+    ident = ii.identify(seen, ii.rewards.StateRewards(2), "noisy", error=0.06, level=0.05)
+    assert ident.conflict is None
+    assert ident.contains([1.0, 0.0])
+    prop = ii.certificates.OptimalAction(0, 1)
+    assert ii.certify(ident, prop, env).status == "proved"
+
+
 def test_the_set_shrinks_to_that_of_the_known_policy():
     env = WORLDS[0]
     agent = Noisy(FAMILY, THETA, 0.1)

@@ -60,9 +60,7 @@ def _policy(given: dict[str, Place], env: Environment, agent: Agent) -> Marks:
     table = place.table(env.n_states, env.n_actions)
     observed = [state for state in range(env.n_states) if _observed(place, env, table, state)]
     slip = Fraction(0) if agent.error is None else agent.error / env.n_actions * ABOVE
-    shown = {row for row, p in enumerate(table.entries) if p > slip * table.scale}
-    if agent.error is None:
-        shown = _with_twins(env, shown)
+    shown = _with_twins(env, {row for row, p in enumerate(table.entries) if p > slip * table.scale})
     if given["shows"].word("all", "some") == "some":
         return Marks(shown, set())
     return Marks(shown, {row for state in observed for row in env.rows(state)} - shown)

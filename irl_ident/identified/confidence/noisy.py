@@ -16,6 +16,7 @@ from functools import cached_property
 from typing import Any
 
 import numpy as np
+from scipy import sparse
 
 from irl_ident import evidence as evidence_room
 from irl_ident.environment import Array, Environment
@@ -69,19 +70,22 @@ class NoisySet(OptimalSet):
     def _system(self, number: int, places: Sequence[int]) -> System:
         env = self.evidence[places[0]][0]
         features = self.family.matrix(env)
-        stated = self._stated(env, number, [self.evidence[place][1] for place in places])
+        stated = self._stated(env, features, number, [self.evidence[place][1] for place in places])
         optimal = with_twins(env, features, stated.optimal)
         observed = np.asarray((stated.optimal | stated.worse).any(axis=1))
         return System(env, features, optimal, observed, stated.worse, tuple(places))
 
-    def _stated(self, env: Environment, number: int, observations: Sequence[Any]) -> Statements:
+    def _stated(
+        self, env: Environment, features: sparse.csr_array, number: int, observations: Sequence[Any]
+    ) -> Statements:
         """From whole policies, without a doubt, and from choices."""
         optimal = np.zeros((env.n_states, env.n_actions), dtype=bool)
         worse = np.zeros_like(optimal)
         for policy in (seen for seen in observations if isinstance(seen, Policy)):
             meant = policy.probabilities > self.error / env.n_actions * (1 + ABOVE)
             optimal |= meant
-            worse |= ~meant & policy.observed[:, None] & (policy.shows == "all")
+            if policy.shows == "all":
+                worse |= ~with_twins(env, features, meant) & policy.observed[:, None]
         history = [evidence_room.counts(env, seen).counts for seen in observations if not isinstance(seen, Policy)]
         if not history:
             return Statements(optimal, worse)
