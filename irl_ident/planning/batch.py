@@ -5,7 +5,8 @@ blocks that stay in the processor's cache from sweep to sweep (:mod:`irl_ident.p
 as soon as its error is proved small (:mod:`irl_ident.planning.bounds`); those that value iteration leaves over are
 planned by policy iteration, all policies evaluated together: by stacked dense solves where S is small or transitions
 are dense, else by BiCGSTAB on the block-diagonal matrix of all their chains.  Without cycles one backward pass plans
-all rewards.
+all rewards.  What rounding leaves uncertain by more than was asked for, as with discounts near 1 or rewards far from 0,
+is refined in extended precision (:mod:`irl_ident.planning.refining`), all such rewards together.
 """
 
 from __future__ import annotations
@@ -23,9 +24,11 @@ from irl_ident.planning.checks import bounded, finite, positive
 from irl_ident.planning.krylov import bicgstab
 from irl_ident.planning.layers import backward, layers
 from irl_ident.planning.optimal import optimal
+from irl_ident.planning.refining import Actions, refined
 from irl_ident.planning.structure import is_crowded
+from irl_ident.planning.systems import policy_system
+from irl_ident.planning.ties import ROUNDING
 
-Actions = npt.NDArray[np.intp]
 Evaluation = Callable[[Environment, Actions, Array, Array, Array], tuple[Array, Mask]]
 
 SWEEPS = 120
@@ -40,6 +43,8 @@ STACKED_STATES = 40
 """Up to so many states policies are evaluated by stacked dense solves."""
 KRYLOV_STEPS = 500
 """BiCGSTAB steps in one evaluation, before a reward is planned on its own."""
+GAINED = 1e-6
+"""What one round of refinement by BiCGSTAB is to leave of a residual."""
 STACK_ENTRIES = 200_000
 """Matrix entries that one evaluation holds at most."""
 
@@ -58,8 +63,11 @@ def optimal_batch(env: Environment, rewards: npt.ArrayLike, tolerance: float = 1
     Returns
     -------
     array (N, S, A)
-        Optimal values of actions, one slice for each reward; each equals that of
-        :func:`irl_ident.planning.optimal` to within the sum of the two errors.
+        Optimal values of actions, one slice for each reward: right to ``tolerance`` times the range of the reward or
+        to 1e-12 of the largest value, whichever is more.  Where rounding allows neither (single plans then have an
+        ``error_bound`` above both), as right as extended precision makes them: about ``2 n^2 k`` units in its last
+        place of the largest reward, with n the longest expected discounted number of steps and k the most successors
+        of an action.
 
     Raises
     ------
@@ -78,27 +86,51 @@ def optimal_batch(env: Environment, rewards: npt.ArrayLike, tolerance: float = 1
         columns = np.ascontiguousarray(many.transpose(1, 2, 0))
         values = backward(acyclic, columns, lambda q: q.max(axis=1))
         found[:] = (columns + (env.continuation @ values).reshape(columns.shape)).transpose(2, 0, 1)
+        _refine(env, many, share, found)
         return found
     goal = share * np.ptp(many, axis=(1, 2)) / length.longest / 2
     room = max(LEAST_COLUMNS, BLOCK_ENTRIES // (env.n_states * env.n_actions))
     for block in (slice(first, first + room) for first in range(0, len(many), room)):
         _planned(env, many[block], goal[block], share, found[block])
+        _refine(env, many[block], share, found[block])
     return found
 
 
 def _planned(env: Environment, rewards: Array, goal: Array, share: float, found: Array) -> None:
     """Fill ``found`` for a block of rewards."""
     values, open_ = _swept(env, backup_for(env), rewards, goal, found)
-    dense = env.n_states <= STACKED_STATES or is_crowded(env)
-    entries = env.n_states**2 if dense else max(1, env.continuation.nnz // env.n_actions)
-    room = max(1, STACK_ENTRIES // entries)
-    evaluated = _stacked if dense else _iterated
+    evaluated, room = _evaluation(env)
     for first in range(0, len(open_), room):
         part = open_[first : first + room]
         q, solved = _improved(env, rewards[part], values[:, first : first + room].T, goal[part], evaluated)
         found[part] = q
         for each in part[~solved]:
             found[each] = optimal(env, rewards[each], tolerance=share).q
+
+
+def _refine(env: Environment, rewards: Array, share: float, found: Array) -> None:
+    """Refine those of ``found`` that rounding may have moved by more than what was asked for."""
+    longest, flat = lengths(env).longest, found.reshape(len(found), -1)
+    allowed = np.maximum(share * np.ptp(rewards, axis=(1, 2)) / 2, ROUNDING * np.abs(flat).max(axis=1))
+    poor = np.flatnonzero(longest * roundings(env, rewards, flat) > allowed)
+    evaluated, room = _evaluation(env)
+
+    def solve(chosen: Actions, right: Array) -> Array:
+        target = GAINED * np.abs(right).max(axis=1)
+        x, solved = evaluated(env, chosen, right, np.zeros_like(right), target)
+        for each in np.flatnonzero(~solved):
+            x[each] = policy_system(env, np.eye(env.n_actions)[chosen[each]]).solve(right[each])
+        return x
+
+    for part in (poor[first : first + room] for first in range(0, len(poor), room)):
+        found[part] = refined(env, rewards[part], found[part].max(axis=2), longest, solve).q
+
+
+def _evaluation(env: Environment) -> tuple[Evaluation, int]:
+    """How policies are evaluated, and how many at once."""
+    dense = env.n_states <= STACKED_STATES or is_crowded(env)
+    entries = env.n_states**2 if dense else max(1, env.continuation.nnz // env.n_actions)
+    return _stacked if dense else _iterated, max(1, STACK_ENTRIES // entries)
 
 
 def _swept(env: Environment, backup: Backup, rewards: Array, goal: Array, found: Array) -> tuple[Array, Actions]:

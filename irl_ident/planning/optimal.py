@@ -16,7 +16,7 @@ from irl_ident.environment import Array, Environment
 from irl_ident.planning.bounds import lengths, rounding
 from irl_ident.planning.checks import bounded, positive, reward_on
 from irl_ident.planning.iteration import improved
-from irl_ident.planning.refining import refined
+from irl_ident.planning.refining import refined_plan
 from irl_ident.planning.ties import ROUNDING, greedy_policy
 
 
@@ -90,7 +90,7 @@ def optimal(env: Environment, reward: npt.ArrayLike, *, tolerance: float = 1e-9)
     noise, q = horizon.longest * rounding(env, r, found.values), found.q
     bound = horizon.longest * found.residual + noise
     if bound > share * np.ptp(r) or noise > ROUNDING * np.abs(q).max():
-        better = refined(env, r, found.values, horizon.longest)
-        if better.bound < bound:
-            bound, q = better.bound, better.q
+        better = refined_plan(env, r, found.values, horizon.longest)
+        if better.bounds[0] < bound:
+            bound, q = float(better.bounds[0]), better.q[0]
     return OptimalPlan(q.max(axis=1), q, bound, found.iterations)

@@ -12,7 +12,9 @@ systems no more than 53.  The bound tells what it came to.
 
 from __future__ import annotations
 
+from collections.abc import Callable
 from dataclasses import dataclass
+from typing import TypeAlias
 
 import numpy as np
 import numpy.typing as npt
@@ -22,52 +24,69 @@ from irl_ident.environment import Array, Environment
 from irl_ident.planning.structure import method_for
 from irl_ident.planning.systems import PolicySystem
 
+Actions: TypeAlias = npt.NDArray[np.intp]
+Solve: TypeAlias = Callable[[Actions, Array], Array]
+"""From M deterministic policies (M, S) and right sides b (M, S) to solutions of ``(I - C_pi) x = b``, (M, S)."""
+
 ROUNDS = 8
 """Most rounds; the first ones may still change the policy."""
 
 
 @dataclass(frozen=True, eq=False)
 class Refined:
-    """Values of actions ``q`` (S, A), rounded to double precision, and how far from the exact ones they can be."""
+    """Values of actions ``q`` (M, S, A), rounded to double precision, and how far each can be from exact, (M,)."""
 
     q: Array
-    bound: float
+    bounds: Array
 
 
-def refined(env: Environment, reward: Array, values: Array, longest: float) -> Refined:
-    """Refine ``values`` (S,) that nearly solve ``V = max_a r + C V``.
+def refined(env: Environment, rewards: Array, values: Array, longest: float, solve: Solve) -> Refined:
+    """Refine values (M, S) that nearly solve ``V = max_a r + C V`` for M rewards.
 
     Parameters
     ----------
     env : Environment
         Rows of its transitions stand for the distributions that are proportional to them.
-    reward : array (S, A)
-    values : array (S,)
+    rewards : array (M, S, A)
+    values : array (M, S)
     longest : float
         The largest expected discounted number of steps, or more.
+    solve : callable
+        In double precision, to a few digits at least.
     """
     rows, entries = extended(env), int(np.diff(env.transitions.indptr).max())
-    paid, kept = reward.astype(np.longdouble), values.astype(np.longdouble)
-    system, chosen = None, np.full(env.n_states, -1)
-    found = Refined(reward, np.inf)
+    found, bounds = rewards.copy(), np.full(len(rewards), np.inf)
+    live, kept = np.arange(len(rewards)), values.astype(np.longdouble)
+    largest = np.abs(rewards).max(axis=(1, 2))
     for _ in range(ROUNDS):
-        q = paid + (rows @ kept).reshape(reward.shape)
-        gap = q.max(axis=1) - kept
-        size = float(np.abs(reward).max() + 2 * np.abs(kept).max())
+        q = rewards[live] + (rows @ kept.T).T.reshape(-1, *rewards.shape[1:])
+        gap = q.max(axis=2) - kept
+        size = largest[live] + 2 * np.abs(kept).max(axis=1).astype(float)
         noise = (entries + 6) * float(np.finfo(np.longdouble).eps) * size
-        residual = float(np.abs(gap).max())
-        bound = longest * (residual + noise) + float(np.finfo(float).eps * np.abs(q).max())
-        if bound < found.bound:
-            found = Refined(q.astype(float), bound)
-        if residual <= noise:
+        residual = np.abs(gap).max(axis=1).astype(float)
+        bound = longest * (residual + noise) + np.finfo(float).eps * np.abs(q).max(axis=(1, 2)).astype(float)
+        better = bound < bounds[live]
+        found[live[better]], bounds[live[better]] = q[better], bound[better]
+        going = residual > noise
+        if not going.any():
             break
-        best = q.argmax(axis=1)
-        if system is None or (best != chosen).any():
-            chosen = best
-            chain = env.continuation[np.arange(env.n_states) * env.n_actions + chosen]
-            system = PolicySystem(sparse.csr_array(chain), method_for(env))
-        kept = kept + system.solve(gap.astype(float))
-    return found
+        live = live[going]
+        kept = kept[going] + solve(q[going].argmax(axis=2), gap[going].astype(float))
+    return Refined(found, bounds)
+
+
+def refined_plan(env: Environment, reward: Array, values: Array, longest: float) -> Refined:
+    """The same for one reward (S, A) and its values (S,); a policy is factorised once."""
+    systems: dict[bytes, PolicySystem] = {}
+
+    def solve(chosen: Actions, right: Array) -> Array:
+        key = chosen.tobytes()
+        if key not in systems:
+            chain = env.continuation[np.arange(env.n_states) * env.n_actions + chosen[0]]
+            systems[key] = PolicySystem(sparse.csr_array(chain), method_for(env))
+        return systems[key].solve(right[0])[None]
+
+    return refined(env, reward[None], values[None], longest, solve)
 
 
 def extended(env: Environment) -> sparse.csr_array[np.longdouble]:

@@ -28,7 +28,7 @@ import numpy as np
 
 from irl_ident import planning
 from irl_ident.environment import Array, Environment
-from irl_ident.planning.batch import Actions
+from irl_ident.planning.refining import Actions
 from irl_ident.planning.soft_batch import STACKED_STATES, soft_batch, soft_batch_gradient, soft_batch_jacobian
 
 PLANNED = 1e-5

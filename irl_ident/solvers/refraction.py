@@ -25,7 +25,7 @@ from scipy import sparse, special
 
 from irl_ident import planning
 from irl_ident.environment import Array, Mask
-from irl_ident.planning.batch import Actions
+from irl_ident.planning.refining import Actions
 from irl_ident.planning.soft_batch import STACKED_STATES
 from irl_ident.solvers.choices import NoisyChoices, optimal_plans
 from irl_ident.solvers.sampling import QUARTER, SPREAD, Chains, progress
