@@ -235,7 +235,7 @@ def rule_state(count, untried=1, **ident):
             return ident["diameter"]
 
         def report(self):
-            return type("Report", (), {"verdict": ident["verdict"]})()
+            return type("Report", (), {"verdict": ident["verdict"], "settled": ident["verdict"] != "undecided"})()
 
     return design.State(Ident(), tuple(CANDIDATES))
 

@@ -124,6 +124,31 @@ def test_terms_add_up_to_no_less_than_the_bound_and_trying_what_speaks_to_them_l
     assert term.direction @ term.objective == pytest.approx(term.advantage, abs=1e-6)
 
 
+def test_an_infinite_bound_rests_on_the_directions_that_are_open():
+    """One environment leaves a soft agent's rewards on states and actions open; another one closes them."""
+    seen, other = (random_environment(seed, 3, 2) for seed in (0, 1))
+    family = ii.rewards.StateActionRewards(3, 2)
+    ident = ii.identify([(seen, SoftOptimal(family, [1.0, 0, -1, 0, 2, 0]).policy(seen))], family, "soft")
+    found = design.still_needed(ident, other, 0.1, [seen, other])
+    assert found.bound.upper == np.inf
+    assert found.terms
+    assert all(term.share == np.inf for term in found.terms)
+    np.testing.assert_array_equal(found.addressed > 0, [False, True])
+
+
+def test_a_reward_that_is_known_up_to_shaping_is_open_to_experiment():
+    family = ii.rewards.StateActionRewards(3, 2)
+    worlds = [random_environment(seed, 3, 2) for seed in range(3)]
+    loop = design.Campaign(worlds, design.RoundRobin(), family, rationality="soft")
+    loop.run(SoftOptimal(family, [1.0, 0, -1, 0, 2, 0]))
+    assert loop.ident.dimension == 0
+    assert len(loop.table) == 2
+    first = ii.identify([(worlds[0], loop.ident.evidence[0][1])], family, "soft")
+    with pytest.raises(ii.identified.NotIdentified, match="up to shaping, 2 dimensions open"):
+        first.report(strict=True)
+    assert loop.ident.report(strict=True).verdict == "identified up to a constant"
+
+
 def test_nothing_is_needed_when_the_goal_is_met():
     theta = np.array([0.3, -0.2, 0.9, 0.1])
     ident = ii.identify([(DEPLOYED, Optimal(FAMILY, theta).policy(DEPLOYED))], FAMILY)

@@ -39,6 +39,9 @@ INSIDE = 0.1
 APART = 0.05
 """Soft policies that differ by more than this in the probability of an action behave differently."""
 
+NEGLIGIBLE = 1e-9
+"""Terms up to this share of the largest one are left out; beside an infinite one all others are."""
+
 SHOWN = 6
 """Terms that are printed."""
 
@@ -174,8 +177,10 @@ def still_needed(
     for row, (upper, _) in found:
         largest[row] = upper
     visits = _visits(env, largest.reshape(pi.shape)).ravel()
-    kept = [(row, theta) for row, (_, theta) in found if visits[row] * largest[row] > 1e-9 * max(bound.upper, 1e-9)]
-    kept.sort(key=lambda item: -visits[item[0]] * largest[item[0]])
+    part = np.where(visits > 0, largest, 0) * visits
+    least = NEGLIGIBLE * min(float(part.max(initial=0)), np.finfo(float).max)
+    kept = [(row, theta) for row, (_, theta) in found if part[row] > least]
+    kept.sort(key=lambda item: -part[item[0]])
     speak = _speaking(ident, given, np.array([theta for _, theta in kept]).reshape(-1, ident.family.dim))
     terms = tuple(
         Term(

@@ -25,6 +25,7 @@ from irl_ident.environment import Environment
 
 if TYPE_CHECKING:
     from irl_ident.identified.base import IdentifiedSet, Metric
+    from irl_ident.identified.report import Report
 
 PROBES = 200
 """How many members of the set before an observation are drawn to see whether it ruled out any."""
@@ -57,9 +58,9 @@ class State:
         return len(self.ident.evidence)
 
     @cached_property
-    def verdict(self) -> str:
-        """The verdict of the report."""
-        return self.ident.report().verdict
+    def report(self) -> Report:
+        """The report of the set."""
+        return self.ident.report()
 
     def diameter(self, metric: Metric) -> tuple[float, float]:
         """Certified bounds on the diameter, computed once."""
@@ -177,10 +178,10 @@ class identified(Rule):
     """Stop when the report says that the objective is identified, up to what no environment resolves."""
 
     def met(self, state: State) -> bool:  # noqa: D102
-        return state.observations > 0 and state.verdict.startswith("identified")
+        return state.observations > 0 and state.report.settled
 
     def reason(self, state: State) -> str:  # noqa: D102
-        return state.verdict
+        return state.report.verdict
 
     def __repr__(self) -> str:
         return "identified()"

@@ -56,7 +56,8 @@ class NotIdentified(ValueError):
     """Raised by ``report(strict=True)`` when the objective is not identified; carries the :class:`Report`."""
 
     def __init__(self, report: Report) -> None:
-        super().__init__(f"the objective is not identified: {report.verdict}\n\n{report}")
+        still = f"{report.verdict}, {report.dimension} dimensions open to experiment"
+        super().__init__(f"the objective is not identified: {still}\n\n{report}")
         self.report = report
 
 
@@ -143,7 +144,7 @@ class IdentifiedSet(ABC):
             experiment can resolve.
         """
         report = self._report()
-        if strict and not report.verdict.startswith("identified"):
+        if strict and not report.settled:
             raise NotIdentified(report)
         return report
 

@@ -103,6 +103,11 @@ class Report:
     reasons: tuple[str, ...]
     next_step: str
 
+    @property
+    def settled(self) -> bool:
+        """Whether the objective is identified up to what no experiment can resolve."""
+        return self.verdict.startswith("identified") and self.dimension == 0
+
     def __str__(self) -> str:
         lines = ["Assumed"]
         lines += [_item(text) for text in self.assumptions]
