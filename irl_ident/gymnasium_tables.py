@@ -9,6 +9,7 @@ keeps its moves and terminating transitions lead to one absorbing state ``"termi
 
 from __future__ import annotations
 
+from bisect import bisect_right
 from collections.abc import Mapping
 from dataclasses import dataclass
 from functools import cached_property
@@ -195,7 +196,8 @@ class TabularEnv(gymnasium.Env[np.int64, np.int64]):
         self.observation_space = gymnasium.spaces.Discrete(env.n_states)
         self.action_space = gymnasium.spaces.Discrete(env.n_actions)
         self._max_episode_steps = max_episode_steps
-        self._first = np.cumsum(env.initial)
+        self._first: list[float] = np.cumsum(env.initial).tolist()
+        self._ahead: dict[int, tuple[list[float], list[int]]] = {}
         self._state: int | None = None
         self._steps = 0
 
@@ -220,11 +222,9 @@ class TabularEnv(gymnasium.Env[np.int64, np.int64]):
             raise gymnasium.error.ResetNeeded("reset() should be called before step()")
         if not self.action_space.contains(action):
             raise ValueError(f"action: was {action!r}, should be from 0 to {self.environment.n_actions - 1}")
-        rows = self.environment.transitions
-        pair = self._state * self.environment.n_actions + int(action)
-        first, last = rows.indptr[pair], rows.indptr[pair + 1]
         paid = float(self.reward[self._state, int(action)])
-        self._state = int(rows.indices[first + self._draw(np.cumsum(rows.data[first:last]))])
+        cumulative, arrivals = self._successors(self._state * self.environment.n_actions + int(action))
+        self._state = arrivals[self._draw(cumulative)]
         self._steps += 1
         truncated = self._steps == self._max_episode_steps
         return np.int64(self._state), paid, bool(self.environment.absorbing[self._state]), truncated, {}
@@ -235,10 +235,18 @@ class TabularEnv(gymnasium.Env[np.int64, np.int64]):
         outcomes = zip(rows.data[first:last].tolist(), rows.indices[first:last].tolist(), strict=True)
         return [(p, arrival, float(self.reward[s, a]), bool(absorbing[arrival])) for p, arrival in outcomes]
 
-    def _draw(self, cumulative: Array) -> int:
+    def _successors(self, pair: int) -> tuple[list[float], list[int]]:
+        """Cumulative probabilities of a state-action pair's next states, and these; kept once asked for."""
+        if pair not in self._ahead:
+            rows = self.environment.transitions
+            first, last = rows.indptr[pair : pair + 2]
+            self._ahead[pair] = np.cumsum(rows.data[first:last]).tolist(), rows.indices[first:last].tolist()
+        return self._ahead[pair]
+
+    def _draw(self, cumulative: list[float]) -> int:
         """Place of a draw from the distribution with these cumulative sums."""
-        place = np.searchsorted(cumulative, self.np_random.random() * cumulative[-1], side="right")
-        return int(min(place, len(cumulative) - 1))
+        place = bisect_right(cumulative, float(self.np_random.random()) * cumulative[-1])
+        return min(place, len(cumulative) - 1)
 
 
 def _unwrapped(env: str | gymnasium.Env[Any, Any]) -> Any:

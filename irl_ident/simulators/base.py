@@ -13,10 +13,11 @@ the number of steps played and B bounds ``|phi|``.  With g = 1 the horizon is pa
 from __future__ import annotations
 
 import copy
+from bisect import bisect_right
 from collections.abc import Callable, Iterable
 from dataclasses import dataclass
 from functools import cached_property
-from typing import TYPE_CHECKING, Any, TypeAlias
+from typing import TYPE_CHECKING, Any, NoReturn, TypeAlias
 
 import numpy as np
 import numpy.typing as npt
@@ -98,18 +99,26 @@ class Simulator:
         found = np.asarray(self.features(observation, action, following), dtype=float)
         if found.shape != (self.dim,):
             raise ValueError(f"features: gave shape {found.shape}, should be ({self.dim},) as names has it")
+        low, high = self._limits
+        if not ((found >= low) & (found <= high)).all():
+            self._refuse(found)
+        return found
+
+    @cached_property
+    def _limits(self) -> tuple[Array, Array]:
+        """What features are between: the bounds, or the largest numbers."""
+        largest = np.full(self.dim, np.finfo(float).max)
+        return (-largest, largest) if self.bounds is None else (self.bounds[:, 0], self.bounds[:, 1])
+
+    def _refuse(self, found: Array) -> NoReturn:
         if not np.isfinite(found).all():
             place = int(np.argmin(np.isfinite(found)))
             raise ValueError(f"features: {self.names[place]!r} was {float(found[place])!r}, should be finite")
-        if self.bounds is not None:
-            outside = (found < self.bounds[:, 0]) | (found > self.bounds[:, 1])
-            if outside.any():
-                place = int(np.argmax(outside))
-                low, high = self.bounds[place]
-                raise ValueError(
-                    f"bounds: {self.names[place]!r} was {float(found[place])!r}, should be in [{low}, {high}]"
-                )
-        return found
+        low, high = self._limits
+        place = int(np.argmax((found < low) | (found > high)))
+        raise ValueError(
+            f"bounds: {self.names[place]!r} was {float(found[place])!r}, should be in [{low[place]}, {high[place]}]"
+        )
 
     def __str__(self) -> str:
         world = self.make if isinstance(self.make, str) else getattr(self.make, "__name__", type(self.make).__name__)
@@ -283,9 +292,14 @@ class Table:
 
     def episode(self, action_space: Any, seed: int) -> Acting:
         """The acting of one episode."""
-        rng = np.random.default_rng([1, seed])
-        levels = self.probabilities.cumsum(axis=1)[:, :-1]
-        return lambda state: int((rng.random() >= levels[state]).sum())
+        rng, levels = np.random.default_rng([1, seed]), self._levels
+        return lambda state: bisect_right(levels[state], rng.random())
+
+    @cached_property
+    def _levels(self) -> list[list[float]]:
+        """Cumulative probabilities of all actions but the last, for each state."""
+        levels: list[list[float]] = self.probabilities.cumsum(axis=1)[:, :-1].tolist()
+        return levels
 
 
 def mixed(policy: Policy, epsilon: float, seed: int) -> Mixed:
@@ -357,7 +371,7 @@ def _played(
             following, _, terminated, truncated, _ = used[place].step(action)
             phi = simulator.phi(seen[place], action, following)
             one.total += simulator.discount ** (step - 1) * phi
-            one.largest = np.maximum(one.largest, np.abs(phi))
+            np.maximum(one.largest, np.abs(phi), out=one.largest)
             one.length, one.over = step, bool(terminated or truncated)
             one.truncated = bool(truncated and not terminated)
             seen[place] = following
