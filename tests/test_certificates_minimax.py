@@ -25,6 +25,9 @@ def least_largest(truth, env, points):
     return program.fun
 
 
+FEWER = {22: {"regions": 100}, 29: {"regions": 100}}
+"""Where some policies on the way are looked at until the regions run out, and the answer is the same with fewer."""
+
 OPEN = {29}
 """Where the bounds do not meet: the regions that are looked at do not suffice for the largest regret."""
 
@@ -34,7 +37,7 @@ def test_policy_of_least_largest_regret(seed):
     ident, env, truth, _ = drawn(seed)
     points = closed(truth)
     least = least_largest(truth, env, points)
-    found = certificates.minimax_policy(ident, env)
+    found = certificates.minimax_policy(ident, env, **FEWER.get(seed, {}))
     assert found.lower - 1e-7 <= least <= found.upper + 1e-7
     assert found.upper - found.lower <= (1e-4 if seed not in OPEN else 0.1)
     own = max(lost(truth, found.policy, theta) for theta in points)

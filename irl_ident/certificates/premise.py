@@ -216,11 +216,12 @@ class Premise:
         cuts = np.where(splits > NEGLIGIBLE, splits, 0.0)
         rest = transposed @ proof
         rest[: self.dim] += direction
-        for half, z in zip(region, cuts, strict=True):
+        used = [(region[place], float(cuts[place])) for place in np.flatnonzero(cuts)]
+        for half, z in used:
             rest[: self.dim] += z * half.normal
         paid = self.tolerances.ties * float(np.maximum(-proof[shown], 0).sum())
         paid -= self.tolerances.strictness * float(np.maximum(proof[worse], 0).sum())
-        paid -= sum(z * half.least for half, z in zip(region, cuts, strict=True))
+        paid -= sum(z * half.least for half, z in used)
         rounding = 4e-16 * (1 + float(np.abs(proof) @ reach) + float(cuts.sum()))
         return Claim(float(np.abs(rest) @ sizes) + paid + rounding, proof, cuts, self)
 
