@@ -2,16 +2,20 @@
 
 from __future__ import annotations
 
+from itertools import permutations, product
+
 import numpy as np
 import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
+from scipy import optimize
 from worlds import brute_policy, brute_q, dense_features, ng_russell_rows, random_environment, vertices
 
 import irl_ident as ii
 from irl_ident.identified import ContradictoryEvidence, NotIdentified, anything
 from irl_ident.identified.cone.constraints import lifted, reduced
 from irl_ident.identified.cone.hull import hull
+from irl_ident.identified.observed import with_twins
 from irl_ident.rewards import LinearRewards, StateActionRewards, StateRewards
 
 SIZES = [(2, 2, 1), (3, 2, 2), (4, 3, 1), (5, 2, 2), (6, 2, 3), (6, 3, 1)]
@@ -268,6 +272,76 @@ def test_contradiction_across_environments_needs_every_observation_that_is_named
     assert ident.conflict.observations == ((0, 0), (1, 0))
 
 
+def episodes(seed, n_states, n_actions):
+    """Discount 1: each step ends the episode, in the last state, with a chance of at least 0.2."""
+    rows = np.random.default_rng(seed).dirichlet(np.ones(n_states), size=(n_states, n_actions))
+    rows = 0.8 * rows + 0.2 * np.eye(n_states)[-1]
+    rows[-1] = np.eye(n_states)[-1]
+    return ii.Environment(rows, 1.0)
+
+
+def undiscounted_rows(env, features, policy):
+    """What shown actions are better by, as rows on theta; an episode collects the reward of its last state once."""
+    onward = env.dense() * ~env.absorbing[:, None, None]
+    states = np.arange(env.n_states)
+    chosen = policy.argmax(axis=1)
+    values = np.linalg.solve(np.eye(env.n_states) - onward[states, chosen], features[states, chosen])
+    slack = values[:, None] - features - np.einsum("sat,td->sad", onward, values)
+    return slack[policy == 0], slack[(policy > 0) & (np.arange(env.n_actions) != chosen[:, None])]
+
+
+def brute_ranges(rewards, at_least, equal):
+    """Ends of canonical forms, one linear program for each place and each pair of a least and a greatest reward."""
+    places, dim = rewards.shape
+    ends = np.tile([np.inf, -np.inf], (places, 1))
+    for low, high in permutations(range(places), 2):
+        between = np.vstack([rewards[low] - rewards, rewards - rewards[high]])
+        for place, sign in product(range(places), (1, -1)):
+            found = optimize.linprog(
+                sign * (rewards[place] - rewards[low]),
+                A_ub=np.vstack([between, -at_least]),
+                b_ub=np.zeros(2 * places + len(at_least)),
+                A_eq=np.vstack([equal, rewards[high] - rewards[low]]),
+                b_eq=np.append(np.zeros(len(equal)), 1.0),
+                bounds=[(None, None)] * dim,
+            )
+            if found.status == 0:
+                ends[place] = min(ends[place, 0], sign * found.fun), max(ends[place, 1], sign * found.fun)
+    return ends
+
+
+@pytest.mark.parametrize("unit", [1e-6, 1.0])
+@pytest.mark.parametrize("kind", ["states", "pairs", "features", "features with a constant"])
+@pytest.mark.parametrize("seed", range(2))
+def test_canonical_ranges_where_a_constant_is_a_price_for_time(seed, kind, unit):
+    rng = np.random.default_rng(seed)
+    drawn = unit * rng.normal(size=(3, 2, 2))
+    families = {
+        "states": StateRewards(3),
+        "pairs": StateActionRewards(2, 2),
+        "features": LinearRewards(drawn),
+        "features with a constant": LinearRewards(np.concatenate([drawn, np.full((3, 2, 1), unit)], axis=2)),
+    }
+    family = families[kind]
+    n_states = 2 if kind == "pairs" else 3
+    agent = ii.agents.Optimal(family, rng.uniform(-1, 1, family.dim))
+    evidence = [(env, agent.policy(env)) for env in (episodes(10 * seed + i, n_states, 2) for i in range(2))]
+    ident = ii.identify(evidence, family)
+    tables = [undiscounted_rows(env, dense_features(env, family), policy) for env, policy in evidence]
+    at_least, equal = (np.vstack(rows) / unit for rows in zip(*tables, strict=True))
+    rewards = np.eye(family.dim)
+    if isinstance(family, LinearRewards):
+        rewards = np.unique(family.features.reshape(-1, family.dim), axis=0) / unit
+    wanted = brute_ranges(rewards, at_least, equal[np.abs(equal).max(axis=1, initial=0) > 1e-12])
+    np.testing.assert_allclose(ident.canonical_ranges(), wanted, rtol=0, atol=1e-6)
+    lower, upper = ident.diameter()
+    np.testing.assert_allclose([lower, upper], np.ptp(wanted, axis=1).max(), rtol=0, atol=1e-6)
+    forms = [(y - y.min()) / np.ptp(y) for y in (rewards @ theta for theta in ident.farthest_pair())]
+    np.testing.assert_allclose(np.abs(forms[0] - forms[1]).max(), lower, rtol=0, atol=1e-6)
+    for theta in ident.farthest_pair():
+        assert (at_least @ theta >= -1e-7 * np.abs(theta).max()).all()
+
+
 def test_strict_report_raises_with_the_report():
     family, _, evidence = seen(0, 4, 2, 1)
     with pytest.raises(NotIdentified) as caught:
@@ -331,7 +405,10 @@ def test_hundreds_of_ties_that_nearly_repeat_each_other_leave_trivial_rewards():
     assert ident.conflict is None
     assert ident.dimension == 0
     assert np.ptp(ident.center()) <= 1e-9
-    assert "trivially consistent" in " ".join(ident.report().reasons)
+    report = ident.report()
+    assert report.verdict == "trivial rewards only"
+    assert report.settled
+    assert "trivially consistent" in " ".join(report.reasons)
 
 
 @settings(max_examples=20)
@@ -351,3 +428,20 @@ def test_the_unit_of_features_and_the_patience_of_the_agent_contradict_nothing(s
         ident = ii.identify([(env, agent.policy(env)) for env in environments], family)
         found.append((ident.report().verdict, ident.dimension, sorted(a.kind for a in ident.ambiguities)))
     assert found[0] == found[1] == ("a set", 3, ["experimental", "scale"])
+
+
+@settings(max_examples=40, deadline=None)
+@given(st.integers(0, 10**6))
+def test_twins_are_actions_with_the_same_rows(seed):
+    rng = np.random.default_rng(seed)
+    n_states, n_actions = rng.integers(1, 5, size=2)
+    moves = rng.dirichlet(np.ones(n_states), size=(n_states, n_actions))
+    features = rng.integers(0, 2, size=(n_states, n_actions, 2)).astype(float)
+    for state, action in np.argwhere(rng.random((n_states, n_actions)) < 0.5):
+        moves[state, action], features[state, action] = moves[state, 0], features[state, 0]
+    env = ii.Environment(moves, 0.9)
+    rows = np.concatenate([env.dense(), features], axis=2)
+    same = (rows[:, :, None] == rows[:, None, :]).all(axis=3)
+    shown = rng.random((n_states, n_actions)) < 0.3
+    expected = (same & shown[:, None, :]).any(axis=2) | same.all(axis=(1, 2))[:, None]
+    np.testing.assert_array_equal(with_twins(env, LinearRewards(features).matrix(env), shown), expected)

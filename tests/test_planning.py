@@ -151,6 +151,25 @@ def test_error_bound_is_true(env, tolerance):
     assert plan.error_bound <= tolerance * np.ptp(reward)
 
 
+@pytest.mark.parametrize(
+    "env",
+    [grid_environment(20, 0.95), tangled_environment(1200, 0.99, 1), episodic_environment(12, 3, 3)],
+    ids=["grid", "tangled", "episodic"],
+)
+def test_plans_from_a_start_are_certified(env):
+    rng = np.random.default_rng(5)
+    reward = rng.normal(size=(env.n_states, env.n_actions))
+    exact = linear_program(env, reward)
+    plan = planning.optimal(env, reward)
+    policy = rng.dirichlet(np.ones(env.n_actions), size=env.n_states)
+    for start in (planning.evaluate(env, reward, policy), -exact, 1e9 * rng.normal(size=env.n_states)):
+        found = planning.optimal(env, reward, start=start)
+        assert found.error_bound <= max(2 * plan.error_bound, 1e-9 * np.ptp(reward))
+        np.testing.assert_allclose(found.q, plan.q, rtol=0, atol=found.error_bound + plan.error_bound)
+        np.testing.assert_allclose(found.values, exact, rtol=0, atol=1e-6)
+    assert planning.optimal(env, reward, start=planning.evaluate(env, reward, plan.policy)).iterations == 1
+
+
 def test_structure_chooses_the_method():
     assert structure.method_for(random_environment(400, 2, 0.9, 0)) == "dense LU"
     assert structure.method_for(grid_environment(40, 0.9)) == "sparse LU"
@@ -322,6 +341,11 @@ def test_a_batch_is_its_rewards_one_by_one(seed, count, kind):
         ),
         (lambda env: planning.optimal(env, np.full((4, 2), np.nan)), r"reward\[0, 0\] is nan: should be finite"),
         (lambda env: planning.optimal(env, np.zeros((4, 2)), tolerance=0), "tolerance: was 0"),
+        (
+            lambda env: planning.optimal(env, np.zeros((4, 2)), start=np.zeros(2)),
+            r"start: should have shape \(S,\) = \(4,\), was \(2,\)",
+        ),
+        (lambda env: planning.optimal(env, np.zeros((4, 2)), start=[0, 1e300, 0, 0]), "start: its largest entry is 1e"),
         (lambda env: planning.optimal_batch(env, np.zeros((4, 2))), "rewards: should have shape"),
         (lambda env: planning.soft(env, np.zeros((4, 2)), -1), "temperature: was -1"),
         (lambda env: planning.evaluate(env, np.zeros((4, 2)), np.ones((4, 2))), r"policy\[0\] sums to 2.0"),

@@ -20,7 +20,7 @@ import numpy as np
 from scipy import sparse
 
 from irl_ident import evidence as evidence_room
-from irl_ident.environment import Environment, Mask
+from irl_ident.environment import Array, Environment, Mask
 from irl_ident.identified.cone.lifted import Block
 from irl_ident.rewards import RewardFamily
 
@@ -67,6 +67,10 @@ class System:
             self._blocks[unit] = Block(self.env.shaping, features, self.shown, self.known, self.env.discount)
         return self._blocks[unit]
 
+    def values(self, theta: Array, unit: float) -> Array | None:
+        """Values (S,) of shown actions for ``theta`` (d,), by the rows of ``unit``; None if some state shows none."""
+        return None if not self.known.all() else unit * self.block(unit).evaluate(theta, np.zeros(0))
+
 
 def systems(evidence: Sequence[tuple[Environment, Any]], family: RewardFamily) -> tuple[System, ...]:
     """One :class:`System` for each different environment of ``evidence``, in order of appearance."""
@@ -107,12 +111,21 @@ def _merged(old: System, new: System) -> System:
 
 
 def with_twins(env: Environment, features: sparse.csr_array, shown: Mask) -> Mask:
-    """Mark also actions that are the same as a shown one, in successors and features, and all where all are."""
+    """Mark also actions that are the same as a shown one, in successors and features, and all where all are.
+
+    Rows that are the same have the same product with any vector, to the last bit: only those are compared.
+    """
     rows = sparse.csr_array(sparse.hstack([env.transitions, features], format="csr"))
     rows.sort_indices()
+    products = (rows @ np.random.default_rng(0).random(rows.shape[1])).reshape(shown.shape)
+    alike = np.diff(np.sort(products, axis=1), axis=1) == 0
+    states = np.flatnonzero(alike.any(axis=1) | alike.all(axis=1))
     numbers: dict[bytes, int] = {}
-    spans = zip(rows.indptr[:-1], rows.indptr[1:], strict=True)
+    places = (states[:, None] * shown.shape[1] + np.arange(shown.shape[1])).ravel()
+    spans = zip(rows.indptr[places], rows.indptr[places + 1], strict=True)
     contents = (rows.data[i:j].tobytes() + rows.indices[i:j].tobytes() for i, j in spans)
-    keys = np.array([numbers.setdefault(content, len(numbers)) for content in contents]).reshape(shown.shape)
+    keys = np.array([numbers.setdefault(content, len(numbers)) for content in contents]).reshape(-1, shown.shape[1])
     same = keys[:, :, None] == keys[:, None, :]
-    return np.asarray((same & shown[:, None, :]).any(axis=2) | same.all(axis=(1, 2))[:, None])
+    marked = shown.copy()
+    marked[states] |= (same & shown[states][:, None, :]).any(axis=2) | same.all(axis=(1, 2))[:, None]
+    return marked

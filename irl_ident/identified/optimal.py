@@ -48,14 +48,16 @@ from irl_ident.identified.cone.diameter import (
     farthest_pair,
     parameter_diameter,
     reward_support,
+    weights_of_constant,
 )
 from irl_ident.identified.cone.sampling import hit_and_run
 from irl_ident.identified.cone.support import Cone, Support
 from irl_ident.identified.cone.support import support as certified_support
 from irl_ident.identified.cone.support import supports as certified_supports
 from irl_ident.identified.observed import System, systems
+from irl_ident.identified.potentials import is_shaping
 from irl_ident.identified.report import Ambiguity, Report, Verdict
-from irl_ident.identified.wording import assumptions, next_step, second_angle
+from irl_ident.identified.wording import AFTER_TRIVIAL, assumptions, next_step, second_angle
 from irl_ident.rewards import RANK_TOLERANCE, LinearRewards, RewardFamily
 
 REDUCED_ENTRIES = 40_000_000
@@ -137,7 +139,8 @@ class OptimalSet(IdentifiedSet):
         """
         given = self.family.checked(theta)
         for system in self.systems:
-            plan = planning.optimal(system.env, self.family.reward(system.env, given))
+            reward = self.family.reward(system.env, given)
+            plan = planning.optimal(system.env, reward, start=system.values(given, self._unit))
             best = planning.optimal_actions(plan.q, tolerance)
             if (system.shown & ~best).any() or (system.strict & best).any():
                 return False
@@ -208,9 +211,23 @@ class OptimalSet(IdentifiedSet):
 
     def _reward_support(self) -> tuple[SupportFunction, int]:
         """The support function over the rewards themselves, and their number."""
-        if isinstance(self.family, LinearRewards):
-            return reward_support(self.constraints, self.family, self._hidden_bounds())
-        return self.certified_support, self.family.dim
+        linear = isinstance(self.family, LinearRewards)
+        rewards = np.unique(self.family.features.reshape(-1, self.family.dim), axis=0) if linear else None
+        constant = np.ones(self.family.dim) if rewards is None else weights_of_constant(rewards)
+        priced = None if constant is None or self._free(constant) else constant
+        if rewards is None and priced is None:
+            return self.certified_support, self.family.dim
+        table = np.eye(self.family.dim) if rewards is None else rewards
+        return reward_support(self.constraints, table, self._hidden_bounds(), priced)
+
+    def _free(self, direction: Array) -> bool:
+        """Whether any multiple of ``direction`` (d,) can be added to members: it shapes in every environment."""
+        for system in self.systems:
+            env, paid = system.env, np.asarray(system.features @ direction)
+            even = env.discount < 1 and np.ptp(paid) <= RANK_TOLERANCE * np.abs(paid).max(initial=0)
+            if not (even or is_shaping(env, paid.reshape(env.n_states, env.n_actions)).is_shaping):
+                return False
+        return True
 
     @property
     def dimension(self) -> int:
@@ -282,8 +299,9 @@ class OptimalSet(IdentifiedSet):
         hull = self.hull
         found = () if self.conflict is not None else self.ambiguities
         dimension = 0 if self.conflict is not None else self.dimension
+        verdict = self._verdict(dimension, found)
         return Report(
-            verdict=self._verdict(dimension, found),
+            verdict=verdict,
             dimension=dimension,
             ambient_dimension=self.family.dim,
             singular_values=hull.singular_values,
@@ -293,7 +311,7 @@ class OptimalSet(IdentifiedSet):
             ambiguities=found,
             assumptions=assumptions(self._manner(), self.family, self.environments),
             reasons=self._reasons(found),
-            next_step=next_step(found, self.conflict),
+            next_step=AFTER_TRIVIAL if verdict == "trivial rewards only" else next_step(found, self.conflict),
         )
 
     def _manner(self) -> str:
@@ -312,7 +330,7 @@ class OptimalSet(IdentifiedSet):
         if self.constraints.at_least.shape[0] == 0 and not self.hull.singular_values.size:
             return "nothing"
         if dimension == 0:
-            return "identified up to a positive affine map"
+            return "identified up to a positive affine map" if _graded(found) else "trivial rewards only"
         kinds = {a.kind for a in found}
         return "identified up to shaping" if kinds <= {"constant", "scale", "shaping", "redistribution"} else "a set"
 
@@ -325,7 +343,7 @@ class OptimalSet(IdentifiedSet):
             f"{ties} ties between shown actions, {rows} actions that are no better"
             + (f", {implicit} of which can only be as good" if implicit else "")
         ]
-        if self.systems and not any(a.kind == "scale" for a in found):
+        if self.systems and not _graded(found):
             reasons.append(
                 "only rewards that make every action optimal are left: trivially consistent with any behaviour"
             )
@@ -340,6 +358,11 @@ class OptimalSet(IdentifiedSet):
                 )
             )
         return tuple(reasons)
+
+
+def _graded(found: Sequence[Ambiguity]) -> bool:
+    """Whether there is a reward, free up to its scale, under which some action is better than another."""
+    return any(ambiguity.kind == "scale" for ambiguity in found)
 
 
 def _closed(system: System) -> bool:

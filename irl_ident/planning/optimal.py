@@ -14,7 +14,7 @@ import numpy.typing as npt
 
 from irl_ident.environment import Array, Environment
 from irl_ident.planning.bounds import lengths, rounding
-from irl_ident.planning.checks import bounded, positive, reward_on
+from irl_ident.planning.checks import bounded, finite, positive, reward_on
 from irl_ident.planning.iteration import improved
 from irl_ident.planning.refining import refined_plan
 from irl_ident.planning.ties import ROUNDING, greedy_policy
@@ -47,7 +47,9 @@ class OptimalPlan:
         return greedy_policy(self.q)
 
 
-def optimal(env: Environment, reward: npt.ArrayLike, *, tolerance: float = 1e-9) -> OptimalPlan:
+def optimal(
+    env: Environment, reward: npt.ArrayLike, *, tolerance: float = 1e-9, start: npt.ArrayLike | None = None
+) -> OptimalPlan:
     """Plan optimally.
 
     Parameters
@@ -60,6 +62,9 @@ def optimal(env: Environment, reward: npt.ArrayLike, *, tolerance: float = 1e-9)
         Above 0.  Planning stops when the error is proved to be at most ``tolerance`` times the range of ``reward``,
         or is as small as rounding lets it be: ``error_bound`` tells which.  Environments of up to 1,000 states that
         are dense or grid-like are solved by factorisation, to rounding, whatever the tolerance.
+    start : array (S,), optional
+        Values to begin at: one backup is enough where they are those of an optimal policy.  The bound holds whatever
+        they are.  Not used in environments without cycles.
 
     Returns
     -------
@@ -68,7 +73,7 @@ def optimal(env: Environment, reward: npt.ArrayLike, *, tolerance: float = 1e-9)
     Raises
     ------
     ValueError
-        ``reward`` has another shape or is not finite; ``tolerance`` is not above 0.
+        ``reward`` or ``start`` has another shape or is not finite; ``tolerance`` is not above 0.
 
     Examples
     --------
@@ -82,11 +87,13 @@ def optimal(env: Environment, reward: npt.ArrayLike, *, tolerance: float = 1e-9)
     r, share = reward_on(env, reward), positive("tolerance", tolerance)
     horizon = lengths(env)
     r = bounded(r, horizon.longest)
-    if env.discount < 1:
-        start = np.full(env.n_states, r.max(axis=1).min() * horizon.longest)
+    if start is not None:
+        begin = bounded(finite("start", start, (env.n_states,), "(S,)"), horizon.longest, "start")
+    elif env.discount < 1:
+        begin = np.full(env.n_states, r.max(axis=1).min() * horizon.longest)
     else:
-        start = -np.abs(r).max() * horizon.weights
-    found = improved(env, r, start, horizon=horizon.longest, residual=share * float(np.ptp(r)) / horizon.longest / 2)
+        begin = -np.abs(r).max() * horizon.weights
+    found = improved(env, r, begin, horizon=horizon.longest, residual=share * float(np.ptp(r)) / horizon.longest / 2)
     noise, q = horizon.longest * rounding(env, r, found.values), found.q
     bound = horizon.longest * found.residual + noise
     if bound > share * np.ptp(r) or noise > ROUNDING * np.abs(q).max():
