@@ -7,12 +7,12 @@ from dataclasses import dataclass, replace
 from typing import Literal, Protocol
 
 import numpy as np
-from scipy import linalg
+from scipy import linalg, sparse
 
 from irl_ident.environment import Array
 from irl_ident.identified.cone.constraints import Constraints
-from irl_ident.identified.cone.hull import certified_maximum
-from irl_ident.rewards import RANK_TOLERANCE, LinearRewards
+from irl_ident.identified.cone.hull import Maximum, certified_maximum
+from irl_ident.rewards import RANK_TOLERANCE
 
 
 class Bounded(Protocol):
@@ -32,6 +32,15 @@ class Bounded(Protocol):
 
 
 SupportFunction = Callable[[Array], Bounded]
+
+CONSTANT = 1e-9
+"""Rewards that differ from a constant by less than this are one."""
+
+NO_PRICE = 1e-12
+"""Rows in which a constant has less than this share of the largest entry are free of it."""
+
+ELIMINATED_ENTRIES = 4_000_000
+"""Constants are eliminated from rows that are then no more than this."""
 
 FULL = 1 - 1e-12
 """A canonical diameter cannot be more than 1: from here on no further program is solved."""
@@ -103,39 +112,93 @@ def _farthest(support: SupportFunction, places: int, s: int, sign: int) -> _Fart
     return _Farthest(min(max(best.lower / 2, 0.0), 1.0), min(upper, 1.0), best.theta)
 
 
-def reward_support(constraints: Constraints, family: LinearRewards, hidden: Array) -> tuple[SupportFunction, int]:
-    """The support function over the rewards ``y = U theta`` themselves, in the gauge ``|y|_inf <= 1``.
+def reward_support(
+    constraints: Constraints, rewards: Array, hidden: Array, priced: Array | None = None
+) -> tuple[SupportFunction, int]:
+    """The support function over rewards, ``y = U theta`` up to a constant, in the gauge ``|y|_inf <= 1``.
 
-    ``U`` (P, d) holds the different feature vectors.  The cone is carried over by ``theta = pinv(U) y`` and closed
-    under adding constants, of which canonical forms are free: ``y`` lies in the span of the columns of U and the ones.
+    The cone is carried over by ``theta = pinv(U) y`` and closed under adding constants, of which canonical forms are
+    free.  Where the family has constants and the cone is not free of them, as at discount 1, where they are a price for
+    time, it is ``theta = pinv(U) y + t w`` with any t, eliminated (Fourier 1826; Motzkin 1936).
 
     Parameters
     ----------
     constraints : Constraints
-    family : LinearRewards
+    rewards : array (P, d)
+        U: a row for each different reward.
     hidden : array
         Bounds on the unknowns beyond ``theta`` for rewards of at most 1.
+    priced : array (d,), optional
+        w, with ``U w = 1``: a constant that members of the cone cannot have in any amount.
 
     Returns
     -------
     support : callable
+        Where constants are priced and there are further unknowns, its upper bounds do without the rows in these.
     places : int
         P.
     """
-    rows = np.unique(family.features.reshape(-1, family.dim), axis=0)
-    spanning = np.column_stack([rows, np.ones(len(rows))])
+    places, dim = rewards.shape
+    ones = np.ones((places, 0 if priced is not None else 1))
+    spanning = np.column_stack([rewards, ones])
     inverse = np.linalg.pinv(spanning, rcond=RANK_TOLERANCE)
     outside = linalg.null_space(spanning.T, rcond=RANK_TOLERANCE).T
-    carry = linalg.block_diag(inverse[: family.dim], np.eye(hidden.size))
+    if priced is not None:
+        return _priced_support(constraints, rewards, priced, inverse, outside), places
+    carry = linalg.block_diag(inverse[:dim], np.eye(hidden.size))
     equal = np.vstack([constraints.equal @ carry, np.hstack([outside, np.zeros((len(outside), hidden.size))])])
     at_least = np.asarray(constraints.at_least @ carry)
-    largest = np.concatenate([np.ones(len(rows)), hidden * (1 + np.abs(inverse[-1]).sum())])
+    largest = np.concatenate([np.ones(places), hidden * (1 + np.abs(inverse[-1]).sum())])
 
     def support(direction: Array) -> Bounded:
         found = certified_maximum(np.concatenate([direction, np.zeros(hidden.size)]), at_least, equal, largest)
-        return replace(found, theta=inverse[: family.dim] @ found.theta[: len(rows)])
+        return replace(found, theta=inverse[:dim] @ found.theta[:places])
 
-    return support, len(rows)
+    return support, places
+
+
+def weights_of_constant(rewards: Array) -> Array | None:
+    """w with ``U w = 1`` for rewards U (P, d), or None where the family has no constants."""
+    ones = np.ones(len(rewards))
+    weights = np.asarray(linalg.lstsq(rewards, ones, cond=RANK_TOLERANCE)[0])
+    return weights if np.abs(rewards @ weights - 1).max() <= CONSTANT else None
+
+
+def _priced_support(
+    constraints: Constraints, rewards: Array, priced: Array, inverse: Array, outside: Array
+) -> SupportFunction:
+    """That of :func:`reward_support` for a cone that is not free of constants."""
+    dim, exact = rewards.shape[1], constraints.unknowns == rewards.shape[1]
+    whole = sparse.vstack([constraints.at_least, constraints.equal, -constraints.equal], format="csr")
+    known = sparse.csr_array(whole[np.diff(whole[:, dim:].tocsr().indptr) == 0][:, :dim])
+    rows, price = np.asarray(known @ inverse), np.asarray(known @ priced)
+    price[np.abs(price) <= NO_PRICE * np.abs(rows).max(axis=1, initial=0)] = 0
+    at_least, complete = _without(rows, price)
+
+    def support(direction: Array) -> Bounded:
+        found = certified_maximum(direction, at_least, outside, np.ones(len(rewards)))
+        if not (exact and complete):
+            return Maximum(np.zeros(dim), 0.0, found.upper)
+        left = rows @ found.theta
+        least = (-left[price > 0] / price[price > 0]).max(initial=-np.inf)
+        most = (-left[price < 0] / price[price < 0]).min(initial=np.inf)
+        inside = [end for end in (least, most) if np.isfinite(end)]
+        return replace(found, theta=inverse @ found.theta + (np.mean(inside) if inside else 0.0) * priced)
+
+    return support
+
+
+def _without(rows: Array, column: Array) -> tuple[Array, bool]:
+    """``{y : some t has rows y + t column >= 0}`` as rows (n, P), and whether these are all; else some are left out."""
+    up, down = np.flatnonzero(column > 0), np.flatnonzero(column < 0)
+    kept = rows[column == 0]
+    if up.size * down.size * rows.shape[1] > ELIMINATED_ENTRIES:
+        return kept, False
+    pairs = rows[up, None] / column[up, None, None] - rows[None, down] / column[None, down, None]
+    joined = np.vstack([kept, pairs.reshape(-1, rows.shape[1])])
+    largest = np.abs(joined).max(axis=1, initial=0)
+    said = largest > NO_PRICE * max(float(largest.max(initial=0)), np.finfo(float).tiny)
+    return joined[said] / largest[said, None], True
 
 
 def parameter_diameter(
