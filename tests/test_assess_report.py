@@ -6,6 +6,7 @@ import json
 import re
 import sys
 from html.parser import HTMLParser
+from typing import get_args
 from xml.etree import ElementTree
 
 import numpy as np
@@ -14,7 +15,8 @@ from typer.testing import CliRunner
 
 import irl_ident as ii
 from irl_ident.cli import app
-from irl_ident.report import page, ranges_of
+from irl_ident.identified import Verdict
+from irl_ident.report import page, ranges_of, wording
 
 VOID = {"meta", "img", "br", "link", "input", "hr"}
 NASTY = ["<script>alert(1)</script>", "\"it's\" & 'that'", "مرحبا بالعالم", "x" * 200, "$\\frac{1}{$", "</p></html>"]
@@ -262,3 +264,7 @@ def test_evidence_is_not_overwritten(seen):
 def test_nothing_is_reported_of_no_evidence():
     with pytest.raises(ValueError, match="ident: has no evidence"):
         page(ii.identified.anything(STATES), title="nothing")
+
+
+def test_every_verdict_has_plain_words():
+    assert set(wording.VERDICTS) == set(get_args(Verdict))

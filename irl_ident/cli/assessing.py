@@ -42,7 +42,7 @@ def assess(
         ranges = None if ident.conflict is not None else ranges_of(ident, watched)
         drawing = page = None
         try:
-            drawing = None if ranges is None else drawn(ident, ranges, out)
+            drawing = None if ranges is None else drawn(ident, ranges, f"{seen.rationality} agent", out)
             page = None if html is None else written(ident, ranges, html, seen.files, typed(context))
         except ImportError as error:
             print(f"irl-ident: no {'picture' if html is None else 'report'}: {error}", file=sys.stderr)
@@ -84,12 +84,12 @@ def written(ident: IdentifiedSet, ranges: Ranges | None, html: Path, files: Sequ
     return str(write_whole(html, lambda file: file.write_text(text, encoding="utf-8")))
 
 
-def drawn(ident: IdentifiedSet, ranges: Ranges, out: Path) -> str:
-    """Draw the intervals and the pair; the path of the picture."""
+def drawn(ident: IdentifiedSet, ranges: Ranges, agent: str, out: Path) -> str:
+    """Draw the intervals and the pair of ``agent``; the path of the picture."""
     from irl_ident import figures
 
     count = len(ident.environments)
-    title = f"{ident.rationality} agent, {count} environment{'s' * (count != 1)}"
+    title = f"{agent}, {count} environment{'s' * (count != 1)}"
     with figures.style(), warnings.catch_warnings():
         warnings.filterwarnings("ignore", message="(?s).*missing from font")
         figure = figures.intervals(ranges.names, ranges.intervals, ranges.pair, label=ranges.unit, title=title)

@@ -55,7 +55,10 @@ class Seen:
     ] = None
     level: Annotated[
         float | None,
-        typer.Option(help="Noisy agents: the objective is left out with at most this probability; in (0, 1)."),
+        typer.Option(
+            help="Noisy agents, and soft ones whose choices are a sample: the objective is left out with at most this "
+            "probability; in (0, 1)."
+        ),
     ] = None
     tie_breaking: Annotated[Ties, typer.Option(help="How noisy agents choose among optimal actions.")] = Ties.any
 

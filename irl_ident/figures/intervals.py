@@ -63,14 +63,12 @@ def intervals(
         for end, marker in zip(given[j], ("<", ">"), strict=True):
             if np.isinf(end):
                 ax.plot(ends[marker == ">"], row, marker, color="0.55", markersize=4, zorder=1)
-    labels = ("one objective", "another")
-    sides = ("center",) if len(points) < 2 else ("right", "left")
-    if len(points) == 2 and points[0][shown[0]] > points[1][shown[0]]:
-        sides = sides[::-1]
-    drawn = zip(points, PALETTE, MARKERS, labels, (-0.15, 0.15), sides, strict=False)
-    for point, colour, marker, name, shift, side in drawn:
-        ax.plot(point[shown], rows + shift, marker, color=colour, markersize=3, zorder=2)
-        ax.annotate(name, (point[shown[0]], 0), (0, 9), textcoords="offset points", color=colour, fontsize=6.5, ha=side)
+    names_of_members = ("one objective", "another")
+    drawn = zip(points, PALETTE, MARKERS, names_of_members, (-0.15, 0.15), strict=False)
+    for point, colour, marker, name, shift in drawn:
+        ax.plot(point[shown], rows + shift, marker, color=colour, markersize=3, zorder=2, label=name)
+    if points:
+        ax.legend(loc="upper center", ncols=2, fontsize=6.5, labelcolor="linecolor", handletextpad=0.1, borderaxespad=0)
     ax.set(yticks=rows, ylim=(len(shown) - 0.5, -1.2), xlim=(low - 1.3 * margin, high + 1.3 * margin), xlabel=label)
     ax.set_yticklabels([clipped(names[j], 40) for j in shown], parse_math=False)
     if title:

@@ -21,11 +21,14 @@ Verdict = Literal[
     "identified up to a positive affine map",
     "identified up to shaping",
     "a set",
+    "trivial rewards only",
     "nothing",
     "undecided",
     "contradiction",
 ]
-"""Closed list.  "nothing": the evidence excludes no reward; "contradiction": it excludes all of them."""
+"""Closed list.  "trivial rewards only": those under which every action is optimal; "nothing": the evidence excludes no
+reward; "contradiction": it excludes all of them.
+"""
 
 Kind = Literal["constant", "scale", "shaping", "redistribution", "unvisited", "symmetry", "experimental"]
 
@@ -105,8 +108,8 @@ class Report:
 
     @property
     def settled(self) -> bool:
-        """Whether the objective is identified up to what no experiment can resolve."""
-        return self.verdict.startswith("identified") and self.dimension == 0
+        """Whether no experiment can resolve what is left, be it an objective or trivial rewards alone."""
+        return self.verdict.startswith(("identified", "trivial")) and self.dimension == 0
 
     def __str__(self) -> str:
         lines = ["Assumed"]

@@ -14,6 +14,12 @@ ANGLE_ROWS = 12_000
 """Angles between shaping subspaces, dense linear algebra, are computed up to this number of state-action pairs in all.
 """
 
+AFTER_TRIVIAL = (
+    "ask whether all that was shown was optimal (a learner in states that it hardly knows is not), or take errors into "
+    "account, or a larger reward family"
+)
+"""What to do when nothing is explained but by rewards that make every action optimal."""
+
 
 def assumptions(manner: str, family: RewardFamily, environments: Sequence[Environment]) -> tuple[str, ...]:
     """The four things that every verdict is relative to."""

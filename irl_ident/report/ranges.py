@@ -74,8 +74,8 @@ def ranges_of(ident: IdentifiedSet, watched: Callable[[Answers, int], Answers] =
     answers = ident.supports(both) if ident.rationality == "optimal" else (ident.support(each) for each in both)
     least, most = np.array([value for value, _ in watched(answers, len(both))]).reshape(2, -1)
     ends = np.column_stack([-least, most])
-    unit = ("parameter less the mean" if free else "parameter") + (
-        ", largest at most 1" if ident.rationality == "optimal" else ""
+    unit = ("parameter, at most 1 in size" if ident.rationality == "optimal" else "parameter") + (
+        ", less the mean" if free else ""
     )
     return Ranges(unit, names, ends, (directions @ pair[0], directions @ pair[1]))
 

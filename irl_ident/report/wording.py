@@ -12,6 +12,8 @@ VERDICTS = {
     "taken back later in ways that leave this agent's behaviour here as it is.",
     "a set": "The objective is not known. Many objectives explain all that was seen, and they are not the same: in "
     "another environment agents that pursue them could part ways.",
+    "trivial rewards only": "Only an agent to which everything is the same would have done all that was seen. Either "
+    "this one cares for nothing that was considered, or what is assumed below is wrong of it.",
     "nothing": "Nothing is known of the objective: every reward that was considered explains what was seen.",
     "undecided": "The numbers do not decide what is known: the gap between singular values is too small to say how "
     "many directions are open.",
