@@ -200,3 +200,20 @@ def test_policies_that_are_none(policy, words):
     with pytest.raises(ValueError, match=words) as error:
         certificates.worst_case_regret(known, policy, env)
     assert "\n" not in str(error.value)
+
+
+def test_behaviours_of_members_that_leave_the_middle_of_a_part_unexplained():
+    """Where a state is without observation the middle of a part need not be a member; others of the part are."""
+    features = [[[84, -15, 26], [53, 69, -89]], [[47, -2, -60], [-68, -23, -99]], [[-146, 6, 77], [-24, 74, -40]]]
+    moves = np.array([[[0.43, 0.45, 0.12], [0, 0, 1]], [[0, 0, 1], [0, 0.84, 0.16]], [[0, 1, 0], [1, 0, 0]]])
+    family = ii.rewards.LinearRewards(np.array(features) / 100)
+    shown = ii.evidence.Policy([[0, 1], [1, 0], [0, 0]], "some")
+    ident = ii.identify([(ii.Environment(moves, 0.9), shown)], family)
+    env = ii.Environment(np.eye(3)[[[1, 2], [2, 2], [2, 1]]], 0.9)
+    left = certificates.behaviours(ident, env)
+    drawn = np.random.default_rng(0).uniform(-1, 1, (200, 3))
+    q = [ii.planning.optimal(env, family.reward(env, theta)).q for theta in drawn if ident.contains(theta)]
+    listed = {(policy > 0).tobytes() for policy in left.policies}
+    assert left.complete
+    assert len(listed) == 6
+    assert {ii.planning.optimal_actions(table).tobytes() for table in q} < listed

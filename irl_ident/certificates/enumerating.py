@@ -34,8 +34,8 @@ class Behaviours:
     policies : array (n, S, A)
         Its optimal actions, evenly; in states that it does not visit the policy is the member's own, too.
     complete : bool
-        Whether the whole set was looked through: then any other member does what one of these does, up to ties among
-        them and differences where it never comes.
+        Whether the whole set was looked through, and every part of it has one of these: then any other member does what
+        one of these does, up to ties among them and differences where it never comes.
     """
 
     objectives: Array
@@ -91,7 +91,7 @@ def behaviours(
     premise, question = asked(ident, Linear(np.zeros(ident.family.dim)), env, Tolerances(ties, strictness))
     middle, _ = anchor(premise, question)
     waiting, done = [Node(Region(premise), [middle])], 0
-    points: list[Array] = [middle]
+    points, leaves = [middle], []
     while waiting and done < regions:
         node = waiting.pop()
         done += 1
@@ -104,12 +104,27 @@ def behaviours(
         cut = costliest(question, plan)
         if cut is not None:
             waiting += node.split(*cut)
-    objectives, policies = _told_apart(question, np.unique(np.array(points), axis=0), middle)
-    return Behaviours(objectives, policies, not waiting)
+        else:
+            leaves.append(_likely_member(node.region, node.points[0]))
+    different, places = np.unique(np.array(points + leaves), axis=0, return_inverse=True)
+    objectives, policies, confirmed = _told_apart(question, different, middle)
+    everywhere = bool(confirmed[places.ravel()[len(points) :]].all())
+    return Behaviours(objectives, policies, not waiting and everywhere)
 
 
-def _told_apart(question: Question, points: Array, middle: Array) -> tuple[Array, Array]:
-    """A certain member for each behaviour; ties among those that were found are no behaviour of their own."""
+def _likely_member(region: Region, theta: Array) -> Array:
+    """``theta`` (d,), or where states are without observation a point that is a member if they are left as it says."""
+    if not any(block.hidden.size for block in region.premise.cone.blocks):
+        return theta
+    room, inside, claim = Region(region.premise.completed(theta), region.cuts).middle()
+    return inside if room >= 0 and claim.bound >= 0 else theta
+
+
+def _told_apart(question: Question, points: Array, middle: Array) -> tuple[Array, Array, Mask]:
+    """A certain member for each behaviour, and of which of ``points`` (N, d) the behaviour was confirmed, (N,).
+
+    Ties among those that were found are no behaviour of their own.
+    """
     env, ties = question.known, question.premise.tolerances.ties
     marked = [_optimal_where_visited(env, q, ties) for q in _planned(question, points)]
     found: list[tuple[Mask, Array, Array]] = []
@@ -124,7 +139,8 @@ def _told_apart(question: Question, points: Array, middle: Array) -> tuple[Array
                 found.append((own, theta, planning.uniform_over(best)))
                 break
     found.sort(key=lambda one: one[0].tobytes())
-    return np.array([theta for _, theta, _ in found]), np.array([policy for _, _, policy in found])
+    confirmed = np.array([any((other <= own).all() for other, _, _ in found) for own in marked])
+    return np.array([theta for _, theta, _ in found]), np.array([policy for _, _, policy in found]), confirmed
 
 
 def _planned(question: Question, thetas: Array) -> Array:
