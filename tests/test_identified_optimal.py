@@ -407,6 +407,7 @@ def test_hundreds_of_ties_that_nearly_repeat_each_other_leave_trivial_rewards():
     assert np.ptp(ident.center()) <= 1e-9
     report = ident.report()
     assert report.verdict == "trivial rewards only"
+    np.testing.assert_array_equal(ident.canonical_ranges(), 0)
     assert report.settled
     assert "trivially consistent" in " ".join(report.reasons)
 

@@ -79,9 +79,14 @@ def farthest_pair(support: SupportFunction, places: int) -> tuple[Array, Array]:
 
 
 def canonical_ranges(support: SupportFunction, places: int) -> Array:
-    """Certified outer intervals of the canonical form at every place, (places, 2)."""
-    highest = [_farthest(support, places, s, 1).upper for s in range(places)]
-    lowest = [1 - _farthest(support, places, s, -1).upper for s in range(places)]
+    """Certified outer intervals of the canonical form at every place, (places, 2); 0 where all members are constant.
+
+    An empty interval at every place says that no member has a range, and the canonical form of constants is 0.
+    """
+    highest = np.array([_farthest(support, places, s, 1).upper for s in range(places)])
+    lowest = np.array([1 - _farthest(support, places, s, -1).upper for s in range(places)])
+    if (lowest > highest).all():
+        return np.zeros((places, 2))
     return np.column_stack([lowest, highest])
 
 
