@@ -178,3 +178,25 @@ def test_identifying_leaves_random_state_and_evidence_alone():
     for (env, policy), digest, copy in zip(evidence, digests, policies, strict=True):
         assert ii.Environment(env.dense(), env.discount).digest == digest
         np.testing.assert_array_equal(policy, copy)
+
+
+@pytest.mark.parametrize("twice", [True, False])
+def test_canonical_ranges_are_those_of_rewards(twice):
+    """Features that cancel, or make a constant, move parameters and no reward's canonical form."""
+    rng = np.random.default_rng(0)
+    features = rng.normal(size=(4, 3, 2))
+    more = features[:, :, :1] if twice else np.ones((4, 3, 1))
+    family = ii.rewards.LinearRewards(np.concatenate([features, more], axis=2))
+    theta, evidence = soft_evidence(0, family, 2)
+    ident = ii.identify(evidence, family, "soft")
+    rewards = np.unique(family.features.reshape(-1, 3), axis=0) @ theta
+    wanted = (rewards - rewards.min()) / np.ptp(rewards)
+    np.testing.assert_allclose(ident.canonical_ranges(), np.column_stack([wanted, wanted]), rtol=0, atol=1e-6)
+
+
+def test_a_conflict_that_was_not_reduced_says_so():
+    family = StateActionRewards(4, 3)
+    (one, other), (third, _) = soft_evidence(0, family, 2)[1], soft_evidence(1, family, 2)[1]
+    conflict = ii.identify([one, other, (third[0], one[1])], family, "soft").conflict
+    assert not conflict.irreducible
+    assert {place for place, _ in conflict.observations} == {0, 1, 2}

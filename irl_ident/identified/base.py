@@ -12,7 +12,7 @@ import numpy.typing as npt
 
 from irl_ident.environment import Array, Environment
 from irl_ident.identified.report import Ambiguity, Report
-from irl_ident.rewards import RewardFamily
+from irl_ident.rewards import LinearRewards, RewardFamily
 
 Rationality = Literal["optimal", "soft"]
 """How the members of a set plan."""
@@ -147,6 +147,13 @@ class IdentifiedSet(ABC):
         if strict and not report.settled:
             raise NotIdentified(report)
         return report
+
+
+def different_rewards(family: RewardFamily, thetas: Array) -> Array:
+    """What canonical forms are about (..., P): parameters (..., d), or different feature vectors' rewards, in order."""
+    if not isinstance(family, LinearRewards):
+        return thetas
+    return np.asarray(thetas @ np.unique(family.features.reshape(-1, family.dim), axis=0).T)
 
 
 def checked_direction(direction: npt.ArrayLike, dim: int) -> Array:

@@ -27,6 +27,7 @@ from irl_ident.identified.base import (
     Metric,
     Rationality,
     checked_direction,
+    different_rewards,
 )
 from irl_ident.identified.observed import System
 from irl_ident.identified.report import Ambiguity, Report, Verdict
@@ -113,7 +114,8 @@ class SoftSet(IdentifiedSet):
         sources = tuple(
             (source, int(s)) for x in self.systems for source in x.sources for s in np.flatnonzero(x.observed)
         )
-        return Conflict(sources, f"the nearest reward misses the log-probabilities by a share of {residual:.3g}")
+        explanation = f"the nearest reward misses the log-probabilities by a share of {residual:.3g}"
+        return Conflict(sources, explanation, irreducible=False)
 
     def contains(self, theta: npt.ArrayLike, tolerance: float = 1e-8) -> bool:
         """Whether ``theta`` (d,) explains the evidence.
@@ -162,9 +164,15 @@ class SoftSet(IdentifiedSet):
         return (far, far) if self.dimension else (0.0, 0.0)
 
     def canonical_ranges(self) -> Array:
-        """Intervals of the canonical form of each parameter, (d, 2): [0, 1] while anything is open to experiment."""
-        middle = self.center()
-        if self.dimension or np.ptp(middle) == 0:
+        """Intervals of the canonical form of each different reward, (P, 2), as for optimal agents.
+
+        They are [0, 1] while anything but constants is open, and where everything is the same.
+        """
+        middle = different_rewards(self.family, self.center())
+        moved = different_rewards(self.family, self.affine.null_basis.T)
+        largest = np.abs(different_rewards(self.family, np.eye(self.family.dim))).max()
+        uneven = np.ptp(moved, axis=1) > FLAT * largest
+        if uneven.any() or not self.affine.decided or np.ptp(middle) == 0:
             return np.tile([0.0, 1.0], (middle.size, 1))
         canonical = (middle - middle.min()) / np.ptp(middle)
         return np.column_stack([canonical, canonical])

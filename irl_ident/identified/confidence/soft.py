@@ -23,7 +23,14 @@ from irl_ident import evidence as evidence_room
 from irl_ident.environment import Array, Environment
 from irl_ident.evidence import Policy
 from irl_ident.identified.ambiguity import name_directions
-from irl_ident.identified.base import Conflict, IdentifiedSet, Metric, Rationality, checked_direction
+from irl_ident.identified.base import (
+    Conflict,
+    IdentifiedSet,
+    Metric,
+    Rationality,
+    checked_direction,
+    different_rewards,
+)
 from irl_ident.identified.confidence.choices import Choices, added_up
 from irl_ident.identified.confidence.code import nearby_points
 from irl_ident.identified.confidence.region import Region
@@ -31,7 +38,7 @@ from irl_ident.identified.observed import System
 from irl_ident.identified.report import Ambiguity, Report
 from irl_ident.identified.shaping_rank import AffineSet
 from irl_ident.identified.wording import assumptions, next_step, second_angle
-from irl_ident.rewards import LinearRewards, RewardFamily
+from irl_ident.rewards import RewardFamily
 
 FLAT = 1e-8
 """A direction whose share in the open directions is less than this is not open."""
@@ -209,7 +216,7 @@ class SoftConfidenceSet(IdentifiedSet):
 
     def canonical_ranges(self) -> Array:
         """Intervals that certainly hold the canonical form of every member: [0, 1] for each reward, (P, 2)."""
-        return np.tile([0.0, 1.0], (len(self._rewards(np.zeros(self.family.dim))), 1))
+        return np.tile([0.0, 1.0], (different_rewards(self.family, self._middle).size, 1))
 
     def farthest_pair(self) -> tuple[Array, Array]:
         """Two members whose canonical forms differ much, the most among those that support functions reach."""
@@ -287,15 +294,9 @@ class SoftConfidenceSet(IdentifiedSet):
         axes = [axis for axis in project if np.linalg.norm(axis) > FLAT]
         return tuple((self.certified_support(axis), self.certified_support(-axis)) for axis in axes)
 
-    def _rewards(self, theta: Array) -> Array:
-        """The rewards that canonical forms are about: parameters, or what linear features make of them."""
-        if isinstance(self.family, LinearRewards):
-            return np.asarray(self.family.features.reshape(-1, self.family.dim) @ theta)
-        return theta
-
     def _canonical_distance(self, one: Array, other: Array) -> float:
         forms = []
-        for rewards in (self._rewards(one), self._rewards(other)):
+        for rewards in different_rewards(self.family, np.array([one, other])):
             span = np.ptp(rewards)
             forms.append((rewards - rewards.min()) / span if span > 0 else np.zeros_like(rewards))
         return float(np.abs(forms[0] - forms[1]).max())
