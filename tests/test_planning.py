@@ -10,7 +10,8 @@ from scipy import optimize, sparse
 
 from irl_ident import Environment, planning
 from irl_ident.planning import structure
-from irl_ident.planning.bounds import lengths, rounding
+from irl_ident.planning.bounds import lengths
+from irl_ident.planning.rounding import rounding
 
 
 def random_environment(n_states, n_actions, discount, seed):

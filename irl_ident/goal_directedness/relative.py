@@ -17,7 +17,8 @@ import numpy as np
 
 from irl_ident.environment import Array, Environment, Mask
 from irl_ident.planning import PolicySystem
-from irl_ident.planning.bounds import lengths, rounding
+from irl_ident.planning.bounds import lengths
+from irl_ident.planning.rounding import rounding
 from irl_ident.planning.soft import NEWTON_STEPS
 from irl_ident.planning.structure import method_for
 from irl_ident.planning.systems import chain_of

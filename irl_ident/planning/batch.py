@@ -19,12 +19,13 @@ from scipy import sparse
 
 from irl_ident.environment import Array, Environment, Mask
 from irl_ident.planning.backups import Backup, backup_for
-from irl_ident.planning.bounds import lengths, roundings
+from irl_ident.planning.bounds import lengths
 from irl_ident.planning.checks import bounded, finite, positive
 from irl_ident.planning.krylov import bicgstab
 from irl_ident.planning.layers import backward, layers
 from irl_ident.planning.optimal import optimal
 from irl_ident.planning.refining import Actions, refined
+from irl_ident.planning.rounding import roundings
 from irl_ident.planning.structure import is_crowded
 from irl_ident.planning.systems import policy_system
 from irl_ident.planning.ties import ROUNDING

@@ -14,8 +14,7 @@ With soft values ``pi*`` and ``pi`` are soft policies and nothing else changes. 
 every policy terminates; any ``w >= 0`` with ``w - C_a w >= c > 0`` for all a proves ``n <= w / c``, which is how it
 is certified here.
 
-Floating point: a row with k entries is summed with relative error at most ``(k + 2) u``, u the unit roundoff (Higham
-2002, section 3.1); the bounds hold that allowance.
+The bounds hold an allowance for rounding (:mod:`irl_ident.planning.rounding`).
 """
 
 from __future__ import annotations
@@ -26,6 +25,7 @@ from weakref import WeakKeyDictionary
 import numpy as np
 
 from irl_ident.environment import Array, Environment
+from irl_ident.planning.iteration import improved
 
 _lengths: WeakKeyDictionary[Environment, Lengths] = WeakKeyDictionary()
 
@@ -53,25 +53,11 @@ def lengths(env: Environment) -> Lengths:
     return _lengths[env]
 
 
-def rounding(env: Environment, reward: Array, values: Array) -> float:
-    """How far rounding may have moved ``T V - V`` for these rewards and values."""
-    return float(roundings(env, reward[None], values[None])[0])
-
-
-def roundings(env: Environment, rewards: Array, values: Array) -> Array:
-    """The same for each of M rewards (M, S, A) and values (M, S), (M,)."""
-    entries = int(np.diff(env.continuation.indptr).max())
-    size = np.abs(rewards).max(axis=(1, 2)) + 2 * np.abs(values).max(axis=1)
-    return np.asarray((entries + 4) * np.finfo(float).eps * size)
-
-
 def _measured(env: Environment) -> Lengths:
     heaviest = float(env.continuation.sum(axis=1).max()) * (1 + 1e-12)
     if env.discount < 1 and heaviest < 1:
         longest = (1 + 1e-12) / (1 - heaviest)
         return Lengths(np.full(env.n_states, longest), longest)
-    from irl_ident.planning.iteration import improved
-
     steps = np.ones((env.n_states, env.n_actions))
     found = improved(env, steps, np.zeros(env.n_states), horizon=np.inf, residual=1e-3)
     kept = (found.values[:, None] - env.backup(found.values)).min()

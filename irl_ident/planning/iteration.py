@@ -25,9 +25,9 @@ import numpy as np
 from scipy import sparse
 
 from irl_ident.environment import Array, Environment
-from irl_ident.planning.bounds import rounding
 from irl_ident.planning.krylov import bicgstab
 from irl_ident.planning.layers import backward, layers
+from irl_ident.planning.rounding import rounding
 from irl_ident.planning.structure import method_for
 from irl_ident.planning.systems import PolicySystem
 

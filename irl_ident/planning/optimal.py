@@ -13,10 +13,11 @@ import numpy as np
 import numpy.typing as npt
 
 from irl_ident.environment import Array, Environment
-from irl_ident.planning.bounds import lengths, rounding
+from irl_ident.planning.bounds import lengths
 from irl_ident.planning.checks import bounded, finite, positive, reward_on
 from irl_ident.planning.iteration import improved
 from irl_ident.planning.refining import refined_plan
+from irl_ident.planning.rounding import rounding
 from irl_ident.planning.ties import ROUNDING, greedy_policy
 
 

@@ -16,10 +16,11 @@ import numpy as np
 import numpy.typing as npt
 
 from irl_ident.environment import Array, Environment
-from irl_ident.planning.bounds import lengths, rounding
+from irl_ident.planning.bounds import lengths
 from irl_ident.planning.checks import bounded, finite, positive, reward_on
 from irl_ident.planning.layers import backward, layers
 from irl_ident.planning.optimal import optimal
+from irl_ident.planning.rounding import rounding
 from irl_ident.planning.structure import method_for
 from irl_ident.planning.systems import PolicySystem, chain_of
 

@@ -207,11 +207,13 @@ class Adversarial(Solver):
             Its ``reward_net`` is what the library pays the generator, of AIRL without the shaping.
         """
         library.require(type(self).__name__)
+        from irl_ident.solvers.imitation_library.nets import reward_net
+
         discount = worlds.checked_discount(discount)
         with library.reproducible(self.seed):
             venv = worlds.vector(world)
             given = worlds.checked_trajectories(trajectories, venv)
-            base = worlds.reward_net(venv, given, features)
+            base = reward_net(venv, given, features)
             generator = self._generator(venv, discount, worlds.HIDDEN_LAYERS, worlds.WORLD_SETTINGS)
             losses, net = trained(self, demos.balanced([given]), venv, base, generator, varied=variable_horizon)
             venv.close()

@@ -2,12 +2,13 @@
 
 from __future__ import annotations
 
+from collections.abc import Sequence
 from typing import Any
 
 import numpy as np
 import torch
 from gymnasium.spaces import Discrete, Space
-from imitation.rewards.reward_nets import RewardNet
+from imitation.rewards.reward_nets import BasicRewardNet, RewardNet
 
 from irl_ident.environment import Array
 from irl_ident.solvers.imitation_library.worlds import Features, checked_features
@@ -56,6 +57,14 @@ class LinearWorldReward(RewardNet):
             checked_features(self._features(*pair), len(self.theta)) for pair in zip(observations, actions, strict=True)
         ]
         return torch.as_tensor(np.array(rows), dtype=torch.float32) @ self.theta
+
+
+def reward_net(venv: Any, trajectories: Sequence[Any], features: Features | None) -> Any:
+    """A reward network for a world: linear in features where they are given, the library's own otherwise."""
+    if features is None:
+        return BasicRewardNet(venv.observation_space, venv.action_space)
+    first = checked_features(features(trajectories[0].obs[0], trajectories[0].acts[0]))
+    return LinearWorldReward(venv.observation_space, venv.action_space, features, first.size)
 
 
 def _raw(space: Space[Any], batch: torch.Tensor) -> Any:

@@ -221,18 +221,6 @@ def checked_discount(discount: float) -> float:
     return discount
 
 
-def reward_net(venv: Any, trajectories: Sequence[Any], features: Features | None) -> Any:
-    """A reward network for a world: linear in features where they are given, the library's own otherwise."""
-    from imitation.rewards.reward_nets import BasicRewardNet
-
-    from irl_ident.solvers.imitation_library.nets import LinearWorldReward
-
-    if features is None:
-        return BasicRewardNet(venv.observation_space, venv.action_space)
-    first = checked_features(features(trajectories[0].obs[0], trajectories[0].acts[0]))
-    return LinearWorldReward(venv.observation_space, venv.action_space, features, first.size)
-
-
 def checked_features(given: npt.ArrayLike, dim: int | None = None) -> Array:
     """``given`` as a finite array (d,), d being ``dim`` where that is known; ``ValueError`` otherwise."""
     found = np.asarray(given, dtype=float)
