@@ -217,3 +217,17 @@ def test_behaviours_of_members_that_leave_the_middle_of_a_part_unexplained():
     assert left.complete
     assert len(listed) == 6
     assert {ii.planning.optimal_actions(table).tobytes() for table in q} < listed
+
+
+def test_a_part_is_not_planned_for_where_the_last_plan_is_still_optimal():
+    """The objective with most regret lies on the cut that was made because of a plan: that plan would be made again."""
+    features = np.array([[[-107, -134, 91], [-38, 40, -134]], [[-51, 135, 21], [135, -101, -122]]]) / 1e4
+    seen = ii.Environment(np.array([[[0.7, 0.3]] * 2, [[0, 1]] * 2]), 1.0)
+    env = ii.Environment(np.array([[[0, 1.0]] * 2, [[1.0, 0]] * 2]), 0.5, [1, 0])
+    shown = ii.evidence.Policy([[0, 1], [1, 0]], "some")
+    ident = ii.identify([(seen, shown)], ii.rewards.LinearRewards(features))
+    parts = []
+    policy = [[0, 1], [0, 1]]
+    worst = certificates.worst_case_regret(ident, policy, env, progress=lambda done, _: parts.append(done))
+    assert worst.upper - worst.lower <= 1e-6
+    assert parts[-1] < 10

@@ -51,6 +51,9 @@ CLOSELY, BATCHED = 1e-12, 1e-11
 CLIMBS = 30
 """Most steps from the middle towards an objective with much regret."""
 
+OFF_CUT = 1e-3
+"""Points that are no further from a cut than this share of the middle of a region are on it."""
+
 INTERIOR = Tolerances(strictness=0.0)
 """Regret is a matter of the closed set: objectives with more ties than were shown belong to it."""
 
@@ -207,14 +210,28 @@ def climbed(question: Question, region: Region, theta: Array) -> list[Array]:
 
 def _bounded(question: Question, node: Node) -> tuple[float, tuple[Array, float] | None]:
     """An upper bound on the regret over a node's region, and where to cut it."""
-    at = 0 if node.plan is not None else int(_regrets(question, np.array(node.points)).argmax())
-    plan = node.planned(question, node.points[at])
+    plan = node.planned(question, _promising(question, node))
     other, error = question.policy_maps[0]
     claim, point = node.region.maximum(question.known.initial @ (plan.values - other))
     node.points += [*plan.points, *([] if point is None else [point])]
     start = question.known.initial @ plan.excess
     upper = question.normaliser * (claim.bound + start + error) * (1 + 1e-12) + 1e-15
     return float(upper), costliest(question, plan)
+
+
+def _promising(question: Question, node: Node) -> Array:
+    """Where to plan for a region without a plan: a point with much regret.
+
+    Not one that lies on the last cut, where the plan that was found wanting is still optimal.
+    """
+    points = np.array(node.points)
+    if node.plan is not None:
+        return node.points[0]
+    if node.region.cuts:
+        cut = node.region.cuts[-1]
+        inside = points @ cut.normal - cut.least
+        points = points[inside >= min(OFF_CUT * inside[0], inside[0])]
+    return np.asarray(points[_regrets(question, points).argmax()])
 
 
 def _regret(question: Question, theta: Array) -> float:
