@@ -131,7 +131,7 @@ def draw_order(ax: Axes, table: pd.DataFrame, rows: Sequence[Mapping[str, Any]])
     total = int(table[table["part"] == "open"]["replicate"].nunique())
     finer = {(row["source"], row["other"]) for row in own if row.get("finer", 0) == total}
     finer |= {(row["other"], row["source"]) for row in own if row.get("coarser", 0) == total}
-    for low, high in finer:
+    for low, high in sorted(finer):
         if not any((low, middle) in finer and (middle, high) in finer for middle in PLACES):
             (x0, y0), (x1, y1) = PLACES[low], PLACES[high]
             ax.plot([x0, x1], [y0, y1], color=FAINT, linewidth=1, zorder=0)
