@@ -18,6 +18,8 @@ CONNECT = 10
 WORKERLESS = 300
 """Seconds that a scheduler may be without any worker, while tasks are under way."""
 
+SAME_MODULES = "start the scheduler and its workers where they find the modules of `run`, for instance by PYTHONPATH"
+
 
 class ClusterLost(ConnectionError):
     """Raised when a scheduler cannot be reached, is lost, or has no workers; the message says which one and what."""
@@ -83,6 +85,9 @@ class Cluster:
             return Died()
         if error is None:
             raise self._lost("dropped what it was given")
+        cause = error.__cause__ or error
+        if isinstance(cause, ImportError):
+            raise self._lost(f"cannot read a task: {cause}; {SAME_MODULES}") from error
         raise error
 
     def watch(self) -> None:
@@ -117,6 +122,8 @@ class Cluster:
 
     def _compare_code(self) -> None:
         for worker, error in self._client.run(self._code.check, on_error="return").items():
+            if isinstance(error, ImportError):
+                raise OtherCode(f"worker {worker}: {error}; {SAME_MODULES}")
             if error is not None:
                 raise OtherCode(f"worker {worker}: {error}")
 
