@@ -14,6 +14,8 @@ DISCOUNTS = (0.0, 0.9, 0.999, 0.9999, 0.99999)
 CHANCES = (1e-12, 1e-12, 1e-9, 1e-6, 0.1, 0.5)
 GAPS = (0.0, 0.0, 1e-12, 1e-10, 1e-7)
 """By what share an action that copies another is better or worse."""
+OFF = (0.0, 1e-12, -1e-12, 1e-9, -9e-9)
+"""How far a row may sum from 1."""
 
 
 def environment(random, discounts=DISCOUNTS):
@@ -36,6 +38,8 @@ def environment(random, discounts=DISCOUNTS):
         rows[state] = np.eye(n_states)[state]
     for state in np.flatnonzero(random.random(n_states) < 0.3):
         rows[state, -1] = rows[state, 0]
+    if random.random() < 0.1:
+        rows *= 1 + random.choice(OFF, size=rows.shape[:2])[..., None]
     initial = np.eye(n_states)[0] if random.random() < 0.5 else None
     return Environment(rows, float(random.choice(discounts)), initial)
 
@@ -48,7 +52,7 @@ def reward(random, env):
     else:
         paid = random.choice([0, 0, 1, 1, 2, -1], size=shape) + random.choice([0, 0.0, 0.3]) * random.random(shape)
     paid = paid * 10.0 ** random.choice([0, 0, -6, -3, 3, 6], size=(shape[0], 1) if random.random() < 0.3 else 1)
-    paid = paid + random.choice([0, 1e3, 1e6], p=[0.8, 0.1, 0.1])
+    paid = paid + random.choice([0, 1e3, 1e6], p=[0.6, 0.2, 0.2])
     tied = random.random(shape[0]) < 0.5
     paid[tied, -1] = paid[tied, 0] * (1 + random.choice(GAPS) * random.choice([-1, 1]))
     return paid * 10.0 ** random.choice([0, 0, -6, 6])

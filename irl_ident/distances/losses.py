@@ -2,9 +2,10 @@
 
 With ``J(pi) = mu . V_pi`` for the initial distribution ``mu`` of the environment,
 
-    loss(pi) = max J - J(pi) = sum x_pi(s, a) (V*(s) - Q*(s, a)),        regret(pi) = loss(pi) / (max J - min J),
+    loss(pi) = max J - J(pi) = mu . D,   D = sum_a pi (V* - Q*) + C_pi D,     regret(pi) = loss(pi) / (max J - min J)
 
-x_pi the occupancy of pi (Kakade & Langford 2002, lemma 6.1): a sum of terms >= 0, so that no digits cancel.
+(Kakade & Langford 2002, lemma 6.1): sums of terms >= 0, so that no digits cancel.  For any V, be it V* or not,
+``D = sum_a pi (V - r - C V) + C_pi D`` is ``V - V_pi``: an error in V comes in once, and not once a step.
 
 A reward can have many optimal policies, and they need not be worth the same under another reward.  All of them keep to
 the optimal actions of the first in the states that they visit, so the best and the worst of them are found by planning
@@ -16,21 +17,23 @@ from __future__ import annotations
 from collections.abc import Callable, Iterable
 from dataclasses import dataclass
 from functools import cached_property
-from typing import Protocol, TypeAlias
+from typing import Any, Protocol, TypeAlias
 
 import numpy as np
 import numpy.typing as npt
 from scipy import sparse
 
 from irl_ident import planning
-from irl_ident.distances.vectors import pair_reward_of, scaled, size
+from irl_ident.distances.vectors import RIGHT, pair_reward_of, scaled, size
 from irl_ident.environment import Array, Environment, Mask
-from irl_ident.planning import OptimalPlan
+from irl_ident.planning.bounds import lengths
+from irl_ident.planning.checks import policy_on
+from irl_ident.planning.refining import extended, refined_plan, refined_values
 
 RewardMap: TypeAlias = Callable[[Environment], Array]
 """An objective: its reward (S, A) in any environment, as ``estimate.reward`` and ``agent.mesa_objective`` are."""
 FLAT = 1e-11
-"""A range of returns below this share of their size is rounding: all policies are worth the same."""
+"""A range of returns below this share of the values, the median reward taken away, is none."""
 
 
 class Behaviour(Protocol):
@@ -80,6 +83,14 @@ class RewardResultGap:
 
 
 @dataclass(frozen=True, eq=False)
+class Values:
+    """Optimal values (S,) in double or extended precision, and how far from exact they can be."""
+
+    values: npt.NDArray[Any]
+    error: float
+
+
+@dataclass(frozen=True, eq=False)
 class Judge:
     """A reward that judges policies in an environment, planned once for all of them.
 
@@ -87,7 +98,8 @@ class Judge:
     ----------
     env : Environment
     reward : array (S, A)
-        Finite, and small enough that its sums do not overflow: :meth:`of` scales any.
+        Finite, and small enough that its sums do not overflow: :meth:`of` scales any, and takes away its median, which
+        no policy loses and which keeps the zeros of sparse rewards.
     exponent : int
         The reward that was given is ``2 ** exponent`` times ``reward``.
     """
@@ -99,28 +111,65 @@ class Judge:
     @classmethod
     def of(cls, argument: str, reward: npt.ArrayLike, env: Environment) -> Judge:
         """Scale ``reward`` (S, A), named ``argument`` in errors."""
-        return cls(env, *scaled(pair_reward_of(argument, reward, env)))
+        r, exponent = scaled(pair_reward_of(argument, reward, env))
+        return cls(env, r - np.sort(r, axis=None)[r.size // 2] if env.discount < 1 else r, exponent)
 
     @cached_property
-    def plan(self) -> OptimalPlan:
-        """The optimal plan."""
-        return planning.optimal(self.env, self.reward)
+    def highest(self) -> Values:
+        """Of the optimal plan."""
+        return _planned(self.env, self.reward)
 
     @cached_property
-    def range(self) -> float:
-        """``max J - min J``; 0 where it is rounding."""
-        highest, lowest = self.plan.values, -planning.optimal(self.env, -self.reward).values
-        span = float(self.env.initial @ (highest - lowest))
-        return span if span > FLAT * (size(highest) + size(lowest)) else 0.0
+    def extent(self) -> tuple[Values, float]:
+        """Optimal values, and ``max J - min J`` right to ``RIGHT / 4`` of itself; 0 where it is none.
+
+        Raises
+        ------
+        ArithmeticError
+            Rounding hides the range.
+        """
+        highest, lowest = self.highest, _planned(self.env, -self.reward)
+        for _ in range(2):
+            span, most = self._mean(highest.values + lowest.values), size(highest.values) + size(lowest.values)
+            error = highest.error + lowest.error
+            if span <= FLAT * most:
+                return highest, 0.0
+            if 4 * error <= RIGHT * span:
+                return highest, span
+            highest = _refined(self.env, self.reward, highest)
+            lowest = _refined(self.env, -self.reward, lowest)
+        raise ArithmeticError(_undecided(span, error, most))
+
+    def _mean(self, values: npt.NDArray[Any]) -> float:
+        return float(self.env.initial @ values / self.env.initial.sum())
+
+    def _lost(self, best: Values, policy: npt.ArrayLike) -> tuple[float, float]:
+        """The loss of ``policy``, and how far rounding may have moved it, the error of the values included."""
+        pi, rows = policy_on(self.env, policy), extended(self.env)
+        system = planning.policy_system(self.env, pi)
+        exact = pi.astype(np.longdouble)
+        exact /= exact.sum(axis=1, keepdims=True)
+        onward = np.asarray(rows @ best.values).reshape(pi.shape)
+        given_up = (exact * (best.values[:, None] - self.reward - onward)).sum(axis=1)
+        deficits, residual = refined_values(rows, exact, given_up, system)
+        terms = int(np.diff(rows.indptr).max()) + self.env.n_actions + 8
+        noise = terms * float(np.finfo(np.longdouble).eps) * (size(self.reward) + 2 * size(best.values))
+        lost = max(0.0, self._mean(deficits))
+        return lost, best.error + lengths(self.env).longest * (residual + noise) + 1e-15 * lost
 
     def loss(self, policy: npt.ArrayLike) -> float:
         """``max J - J(policy)``, at least 0, in units of ``reward``."""
-        visits = planning.occupancy(self.env, policy)
-        return float((visits * (self.plan.values[:, None] - self.plan.q)).sum())
+        return self._lost(self.highest, policy)[0]
 
     def regret(self, policy: npt.ArrayLike) -> float:
         """The loss of ``policy`` as a share of the range, in [0, 1]."""
-        return min(1.0, self.loss(policy) / self.range) if self.range > 0 else 0.0
+        best, span = self.extent
+        if span == 0:
+            return 0.0
+        lost, error = self._lost(best, policy)
+        if 2 * error > RIGHT * span:
+            raise ArithmeticError(_undecided(span, error, size(best.values)))
+        return min(1.0, lost / span)
 
     def gap(self, policy: npt.ArrayLike) -> RewardResultGap:
         """The loss in units of the reward that was given, and the regret."""
@@ -128,8 +177,8 @@ class Judge:
 
     def optimising(self, optimised: npt.ArrayLike) -> OptimisedRegret:
         """Regret of optimising another reward (S, A)."""
-        chosen = Judge.of("optimised", optimised, self.env)
-        marked = planning.optimal_actions(chosen.plan.q)
+        chosen, _ = scaled(pair_reward_of("optimised", optimised, self.env))
+        marked = planning.optimal_actions(planning.optimal(self.env, chosen).q)
         best, worst = (_within(self.env, marked, sign * self.reward) for sign in (1.0, -1.0))
         return OptimisedRegret(*(self.regret(policy) for policy in (planning.uniform_over(marked), best, worst)))
 
@@ -147,9 +196,11 @@ def loss(env: Environment, reward: npt.ArrayLike, policy: npt.ArrayLike) -> floa
     Returns
     -------
     float
-        ``max J - J(policy)``, at least 0.
+        ``max J - J(policy)``, at least 0: right to 1e-9 of the range of ``reward`` or to 1e-10 of the largest value,
+        the median reward taken away, or of the loss itself, whichever is the most.
     """
-    return Judge.of("reward", reward, env).gap(policy).loss
+    judge = Judge.of("reward", reward, env)
+    return float(np.ldexp(judge.loss(policy), judge.exponent))
 
 
 def regret(env: Environment, reward: npt.ArrayLike, policy: npt.ArrayLike) -> float:
@@ -165,7 +216,13 @@ def regret(env: Environment, reward: npt.ArrayLike, policy: npt.ArrayLike) -> fl
     Returns
     -------
     float
-        ``(max J - J(policy)) / (max J - min J)``, in [0, 1]; 0 where all policies are worth the same.
+        ``(max J - J(policy)) / (max J - min J)``, in [0, 1], right to 1e-6; 0 where all policies are worth the same to
+        1e-11 of the values, the median reward taken away.
+
+    Raises
+    ------
+    ArithmeticError
+        Policies are not worth the same, but rounding hides by how much they differ.
     """
     return Judge.of("reward", reward, env).regret(policy)
 
@@ -231,6 +288,23 @@ def reward_result_gap(agent: Behaviour, base_objective: npt.ArrayLike, env: Envi
     if not callable(getattr(agent, "policy", None)):
         raise ValueError(f"agent: should have policy(env), as agents and estimates have, was {type(agent).__name__}")
     return judge.gap(agent.policy(env))
+
+
+def _planned(env: Environment, reward: Array) -> Values:
+    plan = planning.optimal(env, reward)
+    return Values(plan.values, plan.error_bound)
+
+
+def _refined(env: Environment, reward: Array, near: Values) -> Values:
+    found = refined_plan(env, reward, np.asarray(near.values, dtype=float), lengths(env).longest)
+    return Values(found.values[0], float(found.tight[0]))
+
+
+def _undecided(span: float, error: float, largest: float) -> str:
+    return (
+        f"regret: is not decided: returns of policies differ by {span:.1e}, up to {error:.1e} that rounding may have "
+        f"changed, where values are as large as {largest:.1e}"
+    )
 
 
 def _within(env: Environment, marked: Mask, reward: Array) -> Array:

@@ -19,10 +19,24 @@ of ``r(s, a) - m(s)`` and ``g (m(s') - E[m(S)])``, which are uncorrelated; in DA
 
 from __future__ import annotations
 
+from collections.abc import Callable
+from typing import Any
+
 import numpy as np
 import numpy.typing as npt
 
-from irl_ident.distances.vectors import apart, centred, reward_of, scaled, size, unit
+from irl_ident.distances.vectors import (
+    TRIVIAL,
+    Form,
+    apart,
+    centred,
+    chances,
+    reward_of,
+    scaled,
+    settled,
+    size,
+    unit,
+)
 from irl_ident.environment import Array, Environment
 from irl_ident.transitions import checked_distribution, checked_floats
 
@@ -49,13 +63,16 @@ def epic(
     Returns
     -------
     float
-        In [0, 1].  Between rewards of which one is constant up to shaping, which has no correlation: 1/2, as between
-        0 and a unit vector; 0 if both are.
+        In [0, 1], right to 5e-7.  Between rewards of which one is constant up to shaping, which has no correlation:
+        1/2, as between 0 and a unit vector; 0 if both are.  Canonical rewards whose standard deviation is below 1e-11
+        of half the range of the reward count as constant.
 
     Raises
     ------
     ValueError
         Names the argument at fault.
+    ArithmeticError
+        Rounding hides the canonical form of a reward that is not constant either.
 
     Notes
     -----
@@ -71,8 +88,7 @@ def epic(
     """
     first, second = _same_form(reward_of("r1", r1, env), reward_of("r2", r2, env))
     states, actions = _independent(env, coverage)
-    vectors = [_epic_vector(reward, env.discount, states, actions) for reward in (first, second)]
-    return apart(*vectors) / 2
+    return _between(first, second, lambda reward: _epic_form(reward, env.discount, states, actions))
 
 
 def dard(
@@ -97,57 +113,68 @@ def dard(
     Returns
     -------
     float
-        In [0, 1]; with constant canonical rewards as for :func:`epic`.
+        In [0, 1], right to 5e-7; with constant canonical rewards as for :func:`epic`.
 
     Raises
     ------
-    ValueError
-        Names the argument at fault.
+    ValueError, ArithmeticError
+        As for :func:`epic`.
     """
     first, second = _same_form(reward_of("r1", r1, env), reward_of("r2", r2, env))
     pairs = _joint(env, coverage)
-    vectors = [_dard_vector(reward, env, pairs) for reward in (first, second)]
-    return apart(*vectors) / 2
+    return _between(first, second, lambda reward: _dard_form(reward, env, pairs))
 
 
-def _epic_vector(reward: Array, discount: float, states: Array, actions: Array) -> Array:
-    """The canonical reward, centred and weighted by the square root of the coverage, of length 1."""
-    r = centred(scaled(reward)[0])
+def _between(first: Array, second: Array, form: Callable[[npt.NDArray[Any]], Form]) -> float:
+    def vector(argument: str, reward: Array) -> Array:
+        known = scaled(reward)[0]
+        return unit(settled(argument, lambda precision: form(centred(known.astype(precision)))))
+
+    return apart(vector("r1", first), vector("r2", second)) / 2
+
+
+def _epic_form(r: npt.NDArray[Any], discount: float, states: Array, actions: Array) -> Form:
+    """The canonical reward, centred and weighted by the square root of the coverage, in the precision of ``r``."""
     if r.ndim == 2:
         mean = r @ actions
         here = (r - mean[:, None]) * np.sqrt(np.outer(states, actions))
         there = discount * (mean - states @ mean) * np.sqrt(states)
-        return unit(np.concatenate([here.ravel(), there]), size(r))
+        return _rounded(np.concatenate([here.ravel(), there]), r, states.size + actions.size)
     mean = (r @ states) @ actions
     shaped = r + discount * mean - mean[:, None, None]
     weights = states[:, None, None] * actions[:, None] * states
-    return _standardised(shaped.ravel(), weights.ravel(), size(r))
+    return _standardised(shaped.ravel(), weights.ravel(), r, states.size + actions.size)
 
 
-def _dard_vector(reward: Array, env: Environment, pairs: Array) -> Array:
-    """As :func:`_epic_vector`, with one entry for each transition that exists."""
-    r = centred(scaled(reward)[0])
-    actions = pairs.sum(axis=0)
-    rows = env.transitions.tocoo()
+def _dard_form(r: npt.NDArray[Any], env: Environment, pairs: Array) -> Form:
+    """As :func:`_epic_form`, with one entry for each transition that exists."""
+    actions = pairs.sum(axis=0).astype(r.dtype)
+    table = chances(env, r.dtype.type)
+    rows = table.tocoo()
     state, action, following = rows.row // env.n_actions, rows.row % env.n_actions, rows.col
     if r.ndim == 2:
         mean = r @ actions
-        weighted = (env.transitions @ r).reshape(env.n_states, env.n_actions, env.n_actions)
+        weighted = (table @ r).reshape(env.n_states, env.n_actions, env.n_actions)
         second = np.einsum("saa,a->s", weighted, actions)[state]
         own = r[state, action]
     else:
-        table = env.dense()
-        mean = np.einsum("san,san,a->s", table, r, actions)
-        both = sum(weight * (table[:, a] @ r[:, a] @ table[:, a].T) for a, weight in enumerate(actions) if weight > 0)
+        dense = table.toarray().reshape(r.shape)
+        mean = np.einsum("san,san,a->s", dense, r, actions)
+        both = sum(weight * (dense[:, a] @ r[:, a] @ dense[:, a].T) for a, weight in enumerate(actions) if weight > 0)
         second = np.asarray(both)[state, following]
         own = r[state, action, following]
     shaped = own + env.discount * (mean[following] - second) - mean[state]
-    return _standardised(shaped, pairs[state, action] * rows.data, size(r))
+    return _standardised(shaped, pairs[state, action] * rows.data, r, (env.n_actions + 2) * env.n_states)
 
 
-def _standardised(values: Array, weights: Array, scale: float) -> Array:
+def _standardised(values: npt.NDArray[Any], weights: npt.NDArray[Any], r: npt.NDArray[Any], terms: int) -> Form:
     deviations = values - (weights @ values) / weights.sum()
-    return unit(deviations * np.sqrt(weights), scale)
+    return _rounded(deviations * np.sqrt(weights / weights.sum()), r, terms + values.size)
+
+
+def _rounded(vector: npt.NDArray[Any], r: npt.NDArray[Any], terms: int) -> Form:
+    """A form whose entries add up ``terms`` rewards ``r`` with weights that sum to 1, a few times over."""
+    return Form(vector, 4 * (terms + 8) * float(np.finfo(r.dtype).eps) * size(r), TRIVIAL * size(r))
 
 
 def _same_form(first: Array, second: Array) -> tuple[Array, Array]:
@@ -167,10 +194,9 @@ def _independent(env: Environment, coverage: tuple[npt.ArrayLike, npt.ArrayLike]
             "coverage: should be a pair, distributions of states (S,) and of actions (A,), "
             f"was {type(coverage).__name__}"
         )
-    return (
-        checked_distribution("coverage[0]", coverage[0], env.n_states),
-        checked_distribution("coverage[1]", coverage[1], env.n_actions),
-    )
+    states = checked_distribution("coverage[0]", coverage[0], env.n_states)
+    actions = checked_distribution("coverage[1]", coverage[1], env.n_actions)
+    return states / states.sum(), actions / actions.sum()
 
 
 def _joint(env: Environment, coverage: npt.ArrayLike | None) -> Array:
@@ -180,4 +206,6 @@ def _joint(env: Environment, coverage: npt.ArrayLike | None) -> Array:
     given = checked_floats("coverage", coverage)
     if given.shape != shape:
         raise ValueError(f"coverage: should have shape (S, A) = {shape}, was {given.shape}")
-    return checked_distribution("coverage", given.ravel(), given.size).reshape(shape)
+    found = checked_distribution("coverage", given.ravel(), given.size).reshape(shape)
+    shares: Array = found / found.sum()
+    return shares

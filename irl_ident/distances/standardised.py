@@ -21,21 +21,17 @@ Both distances bound regret: with ``r1^ = c1 / |c1|`` and x, y the occupancies o
 
 from __future__ import annotations
 
-from typing import Literal, get_args
+from typing import Any, Literal, get_args
 
 import numpy as np
 import numpy.typing as npt
-from scipy.sparse import linalg as sparse_linalg
 
-from irl_ident import planning
-from irl_ident.distances.vectors import apart, centred, reward_of, scaled, size, unit
+from irl_ident.distances.advantages import advantage_of, least, spread
+from irl_ident.distances.vectors import Form, Precision, apart, centred, chances, reward_of, scaled, settled, size, unit
 from irl_ident.environment import Array, Environment
+from irl_ident.planning.checks import policy_on
 
 Canonicalisation = Literal["val", "minimal"]
-STEPS = 20_000
-"""LSMR steps at most."""
-OPTIMALITY = 1e-8
-"""Largest ``|B^T w c|`` of a minimal form, as a share of ``max |w c|``, that is accepted."""
 
 
 def starc(
@@ -62,13 +58,16 @@ def starc(
     Returns
     -------
     float
-        In [0, 2].  0: the same order of policies, or both rewards trivial (all policies are alike under them); 2:
-        opposite orders; 1 when just one is trivial.
+        In [0, 2], right to 1e-6.  0: the same order of policies, or both rewards trivial (all policies are alike under
+        them); 2: opposite orders; 1 when just one is trivial.  A reward counts as trivial when its canonical form is
+        shorter than 1e-11 of half its range.
 
     Raises
     ------
     ValueError
         Names the argument at fault.
+    ArithmeticError
+        Rounding hides the canonical form of a reward that is not trivial either.
 
     Examples
     --------
@@ -81,8 +80,8 @@ def starc(
     >>> starc(there, there + env.shaping.dot([3.0, -2.0]).reshape(2, 2), env) < 1e-12
     True
     """
-    first = _direction(reward_of("r1", r1, env), env, canonicalisation, policy)
-    second = _direction(reward_of("r2", r2, env), env, canonicalisation, policy)
+    first = _direction("r1", reward_of("r1", r1, env), env, canonicalisation, policy)
+    second = _direction("r2", reward_of("r2", r2, env), env, canonicalisation, policy)
     return apart(first, second)
 
 
@@ -104,60 +103,45 @@ def canonical(
     Returns
     -------
     array (S, A)
-        The same for all rewards that differ by shaping, by redistribution or, for discounts below 1, by a constant.
+        The same for all rewards that differ by shaping, by redistribution or, for discounts below 1, by a constant;
+        right to 2.5e-7 of its length, and 0 for trivial rewards.
     """
-    r, k = scaled(_expected(reward_of("reward", reward, env), env))
-    form, _ = _canonical(r, env, canonicalisation, policy)
-    return np.ldexp(form, k)
+    r, k = scaled(reward_of("reward", reward, env))
+    form = _settled("reward", r, env, canonicalisation, policy).reshape(env.n_states, env.n_actions)
+    unweighted: Array = np.asarray(form / np.sqrt(spread(env)) if canonicalisation == "minimal" else form, dtype=float)
+    return np.asarray(np.ldexp(unweighted, k))
 
 
-def _direction(reward: Array, env: Environment, canonicalisation: str, policy: npt.ArrayLike | None) -> Array:
-    form, scale = _canonical(scaled(_expected(reward, env))[0], env, canonicalisation, policy)
-    return unit((form * np.sqrt(_spread(env)) if canonicalisation == "minimal" else form).ravel(), scale)
+def _direction(
+    argument: str, reward: Array, env: Environment, canonicalisation: str, policy: npt.ArrayLike | None
+) -> Array:
+    return unit(_settled(argument, scaled(reward)[0], env, canonicalisation, policy))
 
 
-def _canonical(r: Array, env: Environment, canonicalisation: str, policy: npt.ArrayLike | None) -> tuple[Array, float]:
-    """The canonical form, and the size of the numbers that it came from."""
+def _settled(
+    argument: str, reward: Array, env: Environment, canonicalisation: str, policy: npt.ArrayLike | None
+) -> npt.NDArray[Any]:
+    """The canonical form as a vector (S * A,), weighted by ``sqrt w`` for ``"minimal"``."""
     if canonicalisation not in get_args(Canonicalisation):
         raise ValueError(f"canonicalisation: was {canonicalisation!r}, should be 'val' or 'minimal'")
     if canonicalisation == "minimal" and policy is not None:
         raise ValueError("policy: belongs to canonicalisation 'val', 'minimal' has none")
-    if env.discount < 1:
-        r = centred(r)
-    pi = np.full(r.shape, 1 / env.n_actions) if policy is None else policy
-    values = planning.evaluate(env, r, pi)
-    advantage = r - values[:, None] + env.backup(values)
-    scale = size(r) + size(values)
-    return (_least(advantage, env, scale) if canonicalisation == "minimal" else advantage), scale
+    pi = policy_on(env, np.full((env.n_states, env.n_actions), 1 / env.n_actions) if policy is None else policy)
+
+    def form(precision: Precision) -> Form:
+        r: npt.NDArray[Any] = reward.astype(precision)
+        r = centred(r) if env.discount < 1 else r
+        advantage = advantage_of(_expected(r, env), size(r), env, pi)
+        return least(advantage, env) if canonicalisation == "minimal" else advantage.form
+
+    return settled(argument, form)
 
 
-def _expected(reward: Array, env: Environment) -> Array:
+def _expected(reward: npt.NDArray[Any], env: Environment) -> npt.NDArray[Any]:
     if reward.ndim == 2:
         return reward
-    rows = env.transitions.tocoo()
+    rows = chances(env, reward.dtype.type).tocoo()
     flat = reward.reshape(-1, env.n_states)
-    mean: Array = np.zeros(flat.shape[0])
+    mean = np.zeros(flat.shape[0], dtype=reward.dtype)
     np.add.at(mean, rows.row, rows.data * flat[rows.row, rows.col])
     return mean.reshape(env.n_states, env.n_actions)
-
-
-def _spread(env: Environment) -> Array:
-    """``w(s, a) = 1 / sum_s' T(s'|s, a)^2``, (S, A)."""
-    rows = env.transitions
-    squares = rows.multiply(rows).sum(axis=1)
-    return 1 / np.asarray(squares, dtype=float).reshape(env.n_states, env.n_actions)
-
-
-def _least(advantage: Array, env: Environment, scale: float) -> Array:
-    """``c = advantage - B V`` with ``B^T w c = 0``, by LSMR (Fong & Saunders 2011) and one round of refinement."""
-    w = _spread(env).ravel()
-    root = np.sqrt(w)
-    weighted = env.shaping.multiply(root[:, None]).tocsr()
-    c = advantage.ravel()
-    for _ in range(2):
-        found = sparse_linalg.lsmr(weighted, root * c, atol=1e-14, btol=1e-14, conlim=0, maxiter=STEPS)[0]
-        c = c - env.shaping @ found
-    left = size(env.shaping.T @ (w * c))
-    if left > OPTIMALITY * float(w.max()) * scale:
-        raise ArithmeticError(f"least squares for the minimal canonical form ended at {left:.1e}, should be 0")
-    return c.reshape(advantage.shape)

@@ -24,6 +24,7 @@ from irl_ident.environment import Array, Environment
 from irl_ident.planning.structure import method_for
 from irl_ident.planning.systems import PolicySystem
 
+LongArray: TypeAlias = npt.NDArray[np.longdouble]
 Actions: TypeAlias = npt.NDArray[np.intp]
 Solve: TypeAlias = Callable[[Actions, Array], Array]
 """From M deterministic policies (M, S) and right sides b (M, S) to solutions of ``(I - C_pi) x = b``, (M, S)."""
@@ -34,10 +35,24 @@ ROUNDS = 8
 
 @dataclass(frozen=True, eq=False)
 class Refined:
-    """Values of actions ``q`` (M, S, A), rounded to double precision, and how far each can be from exact, (M,)."""
+    """Optimal values of M rewards.
+
+    Parameters
+    ----------
+    q : array (M, S, A)
+        Values of actions, rounded to double precision.
+    bounds : array (M,)
+        No entry of ``q`` is further from exact.
+    values : array (M, S)
+        ``max_a q`` in extended precision.
+    tight : array (M,)
+        No entry of ``values`` is further from exact.
+    """
 
     q: Array
     bounds: Array
+    values: LongArray
+    tight: Array
 
 
 def refined(env: Environment, rewards: Array, values: Array, longest: float, solve: Solve) -> Refined:
@@ -55,24 +70,27 @@ def refined(env: Environment, rewards: Array, values: Array, longest: float, sol
         In double precision, to a few digits at least.
     """
     rows, entries = extended(env), int(np.diff(env.transitions.indptr).max())
-    found, bounds = rewards.copy(), np.full(len(rewards), np.inf)
-    live, kept = np.arange(len(rewards)), values.astype(np.longdouble)
+    found, best = rewards.copy(), values.astype(np.longdouble)
+    bounds, tight = np.full((2, len(rewards)), np.inf)
+    live, kept = np.arange(len(rewards)), best.copy()
     largest = np.abs(rewards).max(axis=(1, 2))
     for _ in range(ROUNDS):
-        q = rewards[live] + (rows @ kept.T).T.reshape(-1, *rewards.shape[1:])
+        q = rewards[live] + np.asarray(rows @ kept.T).T.reshape(-1, *rewards.shape[1:])
         gap = q.max(axis=2) - kept
         size = largest[live] + 2 * np.abs(kept).max(axis=1).astype(float)
         noise = (entries + 6) * float(np.finfo(np.longdouble).eps) * size
         residual = np.abs(gap).max(axis=1).astype(float)
-        bound = longest * (residual + noise) + np.finfo(float).eps * np.abs(q).max(axis=(1, 2)).astype(float)
-        better = bound < bounds[live]
+        unrounded = longest * (residual + noise)
+        bound = unrounded + np.finfo(float).eps * np.abs(q).max(axis=(1, 2)).astype(float)
+        better = unrounded < tight[live]
         found[live[better]], bounds[live[better]] = q[better], bound[better]
+        best[live[better]], tight[live[better]] = q[better].max(axis=2), unrounded[better]
         going = residual > noise
         if not going.any():
             break
         live = live[going]
         kept = kept[going] + solve(q[going].argmax(axis=2), gap[going].astype(float))
-    return Refined(found, bounds)
+    return Refined(found, bounds, best, tight)
 
 
 def refined_plan(env: Environment, reward: Array, values: Array, longest: float) -> Refined:
@@ -87,6 +105,40 @@ def refined_plan(env: Environment, reward: Array, values: Array, longest: float)
         return systems[key].solve(right[0])[None]
 
     return refined(env, reward[None], values[None], longest, solve)
+
+
+def refined_values(
+    rows: sparse.csr_array[np.longdouble], policy: LongArray, paid: LongArray, system: PolicySystem
+) -> tuple[LongArray, float]:
+    """Values of a policy beyond double precision.
+
+    Parameters
+    ----------
+    rows : sparse array (S * A, S)
+        As of :func:`extended`.
+    policy : array (S, A)
+        Its rows sum to 1 in extended precision.
+    paid : array (S,)
+        What the policy collects in each state.
+    system : PolicySystem
+        Of the policy, in double precision.
+
+    Returns
+    -------
+    values : array (S,)
+    residual : float
+        ``max |paid + C_pi V - V|``, rounding included.
+    """
+    terms = int(np.diff(rows.indptr).max()) + policy.shape[1] + 8
+    values: LongArray = system.solve(paid.astype(float)).astype(np.longdouble)
+    for _ in range(ROUNDS):
+        left = paid - values + (policy * np.asarray(rows @ values).reshape(policy.shape)).sum(axis=1)
+        largest = float(np.abs(paid).max() + 2 * np.abs(values).max())
+        noise, size = terms * float(np.finfo(np.longdouble).eps) * largest, float(np.abs(left).max())
+        if size <= noise:
+            break
+        values = values + system.solve(left.astype(float))
+    return values, size + noise
 
 
 def extended(env: Environment) -> sparse.csr_array[np.longdouble]:
