@@ -9,7 +9,7 @@ PYTHON ?= $(firstword $(foreach name,python3 python3.13 python3.12 python3.11,\
 VENV ?= .venv
 BIN := $(VENV)/bin
 MINIMAL := build/minimal
-PIP := -m pip install --quiet --disable-pip-version-check
+PIP := -m pip install --quiet --disable-pip-version-check --no-compile
 
 FOR_STUDIES := studies
 FOR_TESTS := studies,imitation,bayesian,parallel,bench,test
@@ -19,6 +19,9 @@ FOR_CHECKS := studies,imitation,bayesian,parallel,bench,test,lint,docs
 export OMP_NUM_THREADS := 1
 export OPENBLAS_NUM_THREADS := 1
 export MKL_NUM_THREADS := 1
+
+# Bytecode is compiled where a module is first loaded, and kept: most of what pip would compile is never loaded.
+unexport PYTHONDONTWRITEBYTECODE
 
 .PHONY: help study report test bench lint types docs minimal clean
 

@@ -149,6 +149,7 @@ def files(folder):
 def main(folder, own):
     """Try all writers under all conditions."""
     every = writers(folder)
+    sys.dont_write_bytecode = True  # of what is loaded from here on: it could be cut short, and be kept so
     hard = resource.getrlimit(resource.RLIMIT_FSIZE)[1]
     resource.setrlimit(resource.RLIMIT_FSIZE, (20, hard))
     found = complaints(every, folder)
