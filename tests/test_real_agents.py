@@ -11,6 +11,7 @@ pytest.importorskip("matplotlib")
 pd = pytest.importorskip("pandas")
 
 from studies import real_agents as study  # noqa: E402
+from studies._real_agents_summary import OPTIMAL, told  # noqa: E402
 from studies.study import Settings  # noqa: E402
 
 LAKE = toy_text.Lake(("SFFF", "FHFH", "FFFH", "HFFG"))
@@ -94,9 +95,9 @@ def test_the_base_objective_is_left_where_q_learning_is_optimal_on_its_way():
     task = {"part": "worlds", "world": "cliff", "learner": "Q-learning", "steps": 50_000, "replicate": 0, "seed": 0}
     table = pd.DataFrame(study.run(task))
     rollouts = table[table["evidence"] == "rollouts"]
-    np.testing.assert_array_equal(rollouts["regret"] < study.OPTIMAL, True)
+    np.testing.assert_array_equal(rollouts["regret"] < OPTIMAL, True)
     assert ((rollouts["lower"] <= rollouts["base"] + 1e-9) & (rollouts["base"] <= rollouts["upper"] + 1e-9)).all()
-    told = study.told(rollouts)
+    told = told(rollouts)
     np.testing.assert_array_equal([told["agents"], told["base_objective_left"], told["explained"]], [1, 1, 1])
 
 
