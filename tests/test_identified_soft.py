@@ -11,6 +11,7 @@ from worlds import random_environment
 import irl_ident as ii
 from irl_ident import planning
 from irl_ident.identified import ContradictoryEvidence
+from irl_ident.identified.potentials import is_shaping
 from irl_ident.rewards import LinearRewards, StateActionRewards, StateRewards
 
 
@@ -200,3 +201,21 @@ def test_a_conflict_that_was_not_reduced_says_so():
     conflict = ii.identify([one, other, (third[0], one[1])], family, "soft").conflict
     assert not conflict.irreducible
     assert {place for place, _ in conflict.observations} == {0, 1, 2}
+
+
+def test_what_only_these_transitions_hide_is_not_representational():
+    """Rewards on transitions: potentials are open everywhere, how a mean divides among successors only here."""
+    family = ii.rewards.TransitionRewards(3, 2)
+    worlds = [ii.builders.random_environment(3, 2, 0.9, seed) for seed in range(4)]
+    agent = ii.agents.SoftOptimal(family, np.random.default_rng(0).normal(size=family.dim))
+    seen = [(env, agent.policy(env)) for env in worlds]
+    few, many = (ii.identify(evidence, family, "soft") for evidence in (seen[:1], seen))
+    for ident in (few, many):
+        fixed = np.hstack([found.basis for found in ident.ambiguities if found.representational])
+        assert fixed.shape[1] == 3
+        new = ii.builders.random_environment(3, 2, 0.9, 99)
+        assert all(is_shaping(new, family.reward(new, direction)).is_shaping for direction in fixed.T)
+    assert few.dimension == family.dim - 3 - 3
+    assert not few.report().settled
+    assert few.affine.null_basis.shape[1] == few.dimension + 3
+    assert many.dimension < few.dimension

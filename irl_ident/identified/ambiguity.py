@@ -1,10 +1,10 @@
 """Open directions by name.
 
 Given the linear span of the directions in which the evidence lets a reward move, say of each *why* it is open, in the
-order: what no experiment can resolve (constant, redistribution), what was never visited, what a symmetry of the
-environments hides, what shapes every one of them by one potential (Ng, Harada & Russell 1999), the scale (optimal
-agents only), and what is left, which another environment could resolve.  Each direction is named once, under the first
-reason that applies, and the bases together span the open directions.
+order: what no experiment can resolve (constant, redistribution, shaping of transitions), what was never visited, what a
+symmetry of the environments hides, what shapes every one of them by one potential (Ng, Harada & Russell 1999), the
+scale (optimal agents only), and what is left, which another environment could resolve.  Each direction is named once,
+under the first reason that applies, and the bases together span the open directions.
 """
 
 from __future__ import annotations
@@ -86,12 +86,12 @@ def _reasons(family: RewardFamily, systems: Sequence[System], scale: Array | Non
         columns = representational["redistribution"]
         words = tuple(f"features that cancel, no. {i}" for i in range(columns.shape[1]))
         reasons.append(_Candidates("redistribution", columns, words, True))
+    if "shaping" in representational:
+        columns = representational["shaping"]
+        words = ("shaping of transitions by a potential",) * columns.shape[1]
+        reasons.append(_Candidates("shaping", columns, words, True))
     if systems:
-        reasons += [
-            _unvisited(family, systems),
-            _symmetries(systems),
-            _shapings(systems, "shaping" in representational),
-        ]
+        reasons += [_unvisited(family, systems), _symmetries(systems), _shapings(systems)]
     if scale is not None:
         reasons.append(_Candidates("scale", scale[:, None], ("all rewards times a positive number",), True))
     return reasons
@@ -164,12 +164,12 @@ def _interchangeable(systems: Sequence[System]) -> list[tuple[int, int]]:
     return found
 
 
-def _shapings(systems: Sequence[System], representational: bool) -> _Candidates:
-    """Rewards that are the shaping of one potential in every environment."""
+def _shapings(systems: Sequence[System]) -> _Candidates:
+    """Rewards that are the shaping of one potential in every environment; another environment may resolve them."""
     n_states = systems[0].env.n_states
     dim = systems[0].features.shape[1]
     if dim + n_states > SHAPING_UNKNOWNS:
-        return _Candidates("shaping", np.zeros((dim, 0)), (), representational)
+        return _Candidates("shaping", np.zeros((dim, 0)), (), False)
     theta, residual = _explained(systems, [system.env.shaping.toarray() for system in systems])
     local = np.flatnonzero(residual < INSIDE)
     features = np.vstack([system.features.toarray() for system in systems])
@@ -181,7 +181,7 @@ def _shapings(systems: Sequence[System], representational: bool) -> _Candidates:
         tuple(f"shaping at {names[s]}" for s in local)
         + ("shaping by a potential on several states",) * general.shape[1]
     )
-    return _Candidates("shaping", np.column_stack([theta[:, local], general]), words, representational)
+    return _Candidates("shaping", np.column_stack([theta[:, local], general]), words, False)
 
 
 def _explained(systems: Sequence[System], rewards: Sequence[Array]) -> tuple[Array, Array]:
