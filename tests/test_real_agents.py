@@ -97,8 +97,8 @@ def test_the_base_objective_is_left_where_q_learning_is_optimal_on_its_way():
     rollouts = table[table["evidence"] == "rollouts"]
     np.testing.assert_array_equal(rollouts["regret"] < OPTIMAL, True)
     assert ((rollouts["lower"] <= rollouts["base"] + 1e-9) & (rollouts["base"] <= rollouts["upper"] + 1e-9)).all()
-    told = told(rollouts)
-    np.testing.assert_array_equal([told["agents"], told["base_objective_left"], told["explained"]], [1, 1, 1])
+    found = told(rollouts)
+    np.testing.assert_array_equal([found["agents"], found["base_objective_left"], found["explained"]], [1, 1, 1])
 
 
 @pytest.mark.parametrize("name", ["taxi", "cliff", "lake 4x4"])
