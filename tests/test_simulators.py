@@ -407,7 +407,7 @@ def cartpole():
 @pytest.fixture(scope="module")
 def agent(cartpole):
     pytest.importorskip("stable_baselines3")
-    return simulators.best_response(cartpole, [1.0, 0.0], steps=8192, seed=0)
+    return simulators.best_response(cartpole, [1.0, 0.0], steps=4096, seed=0)
 
 
 class TestCartPole:
@@ -425,8 +425,11 @@ class TestCartPole:
         assert found.report().decided == ("upright",)
         assert found.intervals[0, 0] > 0.05
         assert compared(cartpole, falling[0], [shown, falling[1]], level=0.01).intervals[0, 0] == -1
-        batched = replace(shown, name="policy")
-        single = simulators.rollouts(cartpole, lambda seen: agent.predict(seen, deterministic=True)[0], **self.SIZE)
+
+    def test_a_model_that_is_asked_for_all_episodes_at_once_acts_as_in_each(self, cartpole, agent):
+        size = self.SIZE | {"episodes": 8}
+        batched = simulators.rollouts(cartpole, agent, **size)
+        single = simulators.rollouts(cartpole, lambda seen: agent.predict(seen, deterministic=True)[0], **size)
         np.testing.assert_allclose(batched.mean, single.mean, atol=0.5)
 
 
