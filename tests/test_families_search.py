@@ -311,9 +311,10 @@ def test_the_bound_of_a_single_reward_is_that_nothing_is_unknown():
     np.testing.assert_allclose(design.Extended(family, rewards, thetas[:1]).upper(), 0, atol=1e-7)
 
 
-@pytest.mark.parametrize("seed", range(4))
-def test_branches_end_at_the_best_environment_and_bounds_hold_on_the_way(seed):
+@pytest.mark.parametrize(("seed", "unit"), [(0, 1.0), (1, 1.0), (2, 1.0), (3, 1.0), (0, 1e-7), (1, 1e-7)])
+def test_branches_end_at_the_best_environment_and_bounds_hold_on_the_way(seed, unit):
     family, rewards, thetas = extended_case(seed)
+    thetas = unit * thetas
     known, mean = exact_scores(family, rewards, thetas)
     values = known.mean(axis=1) - mean
     strategy, ident = design.MaximinRegret(hypotheses=thetas), ii.identified.anything(rewards)
@@ -321,12 +322,13 @@ def test_branches_end_at_the_best_environment_and_bounds_hold_on_the_way(seed):
     for nodes in (1, 4, 10**6):
         search = design.ExtendedSearch(nodes, design.LocalSearch(scored=2, climbs=1))
         found = search.find(strategy, ident, family)
-        np.testing.assert_allclose(found.score, values[found.index], atol=1e-8)
-        assert found.upper >= values.max() - 1e-9
+        np.testing.assert_allclose(found.score, values[found.index], atol=1e-8 * unit)
+        assert found.upper >= values.max() - 1e-9 * unit
         uppers.append(found.upper)
+        if found.exhaustive:
+            np.testing.assert_allclose(found.score, values.max(), atol=1e-6 * unit)
     assert uppers == sorted(uppers, reverse=True)
     assert found.exhaustive
-    np.testing.assert_allclose(found.score, values.max(), atol=1e-7)
     assert "none is better" in str(found)
 
 

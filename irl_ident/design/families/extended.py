@@ -111,6 +111,11 @@ class Extended:
         values, error = self._guarded(self.whole)
         return float(self._start(values[None])[0] - (1 - self.family.discount) * error)
 
+    @property
+    def spread(self) -> float:
+        """Range of what the thetas pay."""
+        return float(np.ptp(self._paid))
+
     def upper(self) -> float:
         """No environment of the family has a larger minimal Bayesian regret."""
         return self.relaxed(self.whole)[0]
@@ -266,7 +271,7 @@ class ExtendedSearch:
             return look.best(climbs, optima)
         upper = self._bounded(extended, look)
         found = look.best(climbs, optima)
-        return replace(found, upper=float(max(upper, found.score)))
+        return replace(found, upper=float(max(upper, found.score)), spread=extended.spread)
 
     def _bounded(self, extended: Extended, look: Look) -> float:
         """Branch until no bound exceeds the best score; the largest bound that is left."""
@@ -283,18 +288,18 @@ class ExtendedSearch:
                 open_ = np.array([len(menu) > 1 for menu in menus])
                 bound = min(bound, above) if open_.any() else look.values[index]
                 nodes += 1
-                if open_.any() and not _reached(bound, look):
+                if open_.any() and not _reached(bound, look, extended.spread):
                     state = int(np.argmax(np.where(open_, losses, -np.inf)))
                     heapq.heappush(queue, (-bound, next(order), menus, state))
                 else:
                     settled = max(settled, bound)
             branches = []
-            if queue and nodes < self.nodes and not _reached(-queue[0][0], look):
+            if queue and nodes < self.nodes and not _reached(-queue[0][0], look, extended.spread):
                 below, _, menus, state = heapq.heappop(queue)
                 branches = [((*menus[:state], (block,), *menus[state + 1 :]), -below) for block in menus[state]]
         return max([settled, *(-below for below, *_ in queue)])
 
 
-def _reached(bound: float, look: Look) -> bool:
-    """Whether the best score found is as large as a bound."""
-    return bound - look.values[look.best_index] <= PROVED / 2 * max(1.0, abs(bound))
+def _reached(bound: float, look: Look, size: float) -> bool:
+    """Whether the best score found is as large as a bound, for rewards of a range of ``size``."""
+    return bound - look.values[look.best_index] <= PROVED / 2 * max(size, abs(bound))

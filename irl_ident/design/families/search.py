@@ -33,7 +33,7 @@ TOGETHER = 4096
 """Environments that are built and scored together at most."""
 
 PROVED = 1e-7
-"""A score that misses a proved bound by no more than this, or this share of it, is the largest."""
+"""A score that misses a proved bound by no more than this share of it, or of the range of rewards, is the largest."""
 
 
 @dataclass(frozen=True, eq=False)
@@ -59,6 +59,8 @@ class Searched:
         Climbs that ended where no neighbour is better; the others were cut short.
     upper : float
         No environment of the family has a larger score per price; infinite when that is not known.
+    spread : float
+        Range of the rewards behind the bound; 0 where there is none.
     """
 
     index: int
@@ -70,6 +72,7 @@ class Searched:
     climbs: int = 0
     optima: int = 0
     upper: float = np.inf
+    spread: float = 0.0
 
     @property
     def per_price(self) -> float:
@@ -79,7 +82,7 @@ class Searched:
     @property
     def exhaustive(self) -> bool:
         """Whether nothing better is in the family: all was scored, or a bound is met up to ``PROVED``."""
-        met = np.isfinite(self.upper) and self.upper - self.per_price <= PROVED * max(1.0, abs(self.upper))
+        met = np.isfinite(self.upper) and self.upper - self.per_price <= PROVED * max(self.spread, abs(self.upper))
         return bool(self.scored == self.size or met)
 
     def record(self) -> dict[str, Any]:
@@ -92,6 +95,7 @@ class Searched:
             "climbs": self.climbs,
             "optima": self.optima,
             "upper": self.upper if np.isfinite(self.upper) else None,
+            "spread": self.spread,
             "exhaustive": self.exhaustive,
         }
 
@@ -102,9 +106,10 @@ class Searched:
             score, price = float(record["score"]), float(record["price"])
             counts = {name: numbering.number_of(record[name]) for name in ("scored", "size", "climbs", "optima")}
             upper = np.inf if record["upper"] is None else float(record["upper"])
+            size = float(record.get("spread", 0.0))
         except (KeyError, TypeError, ValueError) as error:
             raise ValueError(f"searched: is damaged: {error}") from error
-        return cls(index, environment, score, price, upper=upper, **counts)
+        return cls(index, environment, score, price, upper=upper, spread=size, **counts)
 
     def __str__(self) -> str:
         share = f"scored {numbering.words(self.scored)} of {numbering.words(self.size)} environments"
