@@ -216,7 +216,7 @@ class Premise:
         cuts = np.where(splits > NEGLIGIBLE, splits, 0.0)
         rest = transposed @ proof
         rest[: self.dim] += direction
-        used = [(region[place], float(cuts[place])) for place in np.flatnonzero(cuts)]
+        used = [(region[place], float(cuts[place])) for place in map(int, np.flatnonzero(cuts))]
         for half, z in used:
             rest[: self.dim] += z * half.normal
         paid = self.tolerances.ties * float(np.maximum(-proof[shown], 0).sum())

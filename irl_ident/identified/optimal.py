@@ -211,8 +211,9 @@ class OptimalSet(IdentifiedSet):
 
     def _reward_support(self) -> tuple[SupportFunction, int]:
         """The support function over the rewards themselves, and their number."""
-        linear = isinstance(self.family, LinearRewards)
-        rewards = np.unique(self.family.features.reshape(-1, self.family.dim), axis=0) if linear else None
+        rewards = None
+        if isinstance(self.family, LinearRewards):
+            rewards = np.unique(self.family.features.reshape(-1, self.family.dim), axis=0)
         constant = np.ones(self.family.dim) if rewards is None else weights_of_constant(rewards)
         priced = None if constant is None or self._free(constant) else constant
         if rewards is None and priced is None:
