@@ -6,6 +6,7 @@ import gzip
 import json
 from collections.abc import Callable, Iterator
 from dataclasses import dataclass
+from functools import cached_property
 from pathlib import Path
 from typing import Any, Literal
 
@@ -173,9 +174,11 @@ def certify(
     >>> certify(ident, ii.certificates.OptimalAction("hall", "left"), coming).status
     'refuted'
     """
-    premise, question = asked(ident, prop, env, Tolerances(ties, strictness))
-    middle, member = anchor(premise, question)
-    found = search(question, middle, regions, progress)
+    begun = start(ident, prop, env, Tolerances(ties, strictness))
+    premise, question = begun.premise, begun.question
+    theta, place = begun.nontrivial
+    member = {**record(premise, environments_of(question), theta), "nontrivial": place}
+    found = search(question, theta, regions, progress)
     certificate = _made(question, member, found)
     if certificate.check():
         return certificate
@@ -222,43 +225,61 @@ def center(premise: Premise) -> tuple[float, Array]:
 
 @dataclass(frozen=True, eq=False)
 class Start:
-    """What a search for a bound over the premise begins with.
+    """What a search over the premise begins with.
 
     Attributes
     ----------
     premise : Premise
     question : Question
+    room : float
+        How much the premise has around the middle.
     middle : array (d,)
         A point in the middle of the premise; it may be on its boundary.
-    member : array (d,)
-        The first certain member that was found.
     """
 
     premise: Premise
     question: Question
+    room: float
     middle: Array
-    member: Array
+
+    @cached_property
+    def member(self) -> Array:
+        """The first certain member that is found, (d,), or ``ValueError``."""
+        for theta in self._certain():
+            return theta
+        raise nobody(self.premise)
+
+    @cached_property
+    def nontrivial(self) -> tuple[Array, list[int]]:
+        """The first to which not everything is the same, and where it is not (:func:`.witness.nontrivial`)."""
+        environments = environments_of(self.question)
+        for theta in self._certain():
+            place = nontrivial(self.premise, environments, theta)
+            if place is not None:
+                return theta, place
+        raise nobody(self.premise)
+
+    def _certain(self) -> Iterator[Array]:
+        """Certain members: the middle, members of the set, and middles of completed premises, if they are."""
+        return (theta for theta in self._candidates() if is_member(self.premise, theta))
+
+    def _candidates(self) -> Iterator[Array]:
+        yield self.middle
+        hidden = any(block.hidden.size for block in self.premise.cone.blocks)
+        if not hidden and self.room > 0 and any(marks.any() for marks in self.premise.worse):
+            return
+        for theta in self.premise.ident.sample(DRAWN, 0):
+            yield theta
+            if hidden:
+                inside, point, claim = Region(self.premise.completed(theta)).middle()
+                if inside >= 0 and claim.bound >= 0:
+                    yield point
 
 
-def start(ident: IdentifiedSet, prop: Property, env: Environment, tolerances: Tolerances) -> Start:
-    """The premise, the question, a middle and a member, or one clear error."""
+def start(ident: IdentifiedSet, prop: Property, env: Environment | None, tolerances: Tolerances) -> Start:
+    """The premise, the question and a middle, or one clear error."""
     premise, question = asked(ident, prop, env, tolerances)
-    room, middle = center(premise)
-    member = next(certain(premise, middle, room), None)
-    if member is None:
-        raise nobody(premise)
-    return Start(premise, question, middle, member)
-
-
-def anchor(premise: Premise, question: Question) -> tuple[Array, dict[str, Any]]:
-    """A point in the middle of the premise and the record of a certain member, or ``ValueError``."""
-    room, middle = center(premise)
-    environments = environments_of(question)
-    for theta in certain(premise, middle, room):
-        place = nontrivial(premise, environments, theta)
-        if place is not None:
-            return theta, {**record(premise, environments, theta), "nontrivial": place}
-    raise nobody(premise)
+    return Start(premise, question, *center(premise))
 
 
 def nobody(premise: Premise, reason: str = "") -> ValueError:
@@ -267,24 +288,6 @@ def nobody(premise: Premise, reason: str = "") -> ValueError:
         f"ties, strictness: were {premise.tolerances.ties:g} and {premise.tolerances.strictness:g}: no objective was "
         "found that certainly behaves as was seen up to these, and is not indifferent to everything" + reason
     )
-
-
-def certain(premise: Premise, middle: Array, room: float) -> Iterator[Array]:
-    """Certain members: the middle, members of the set, and middles of completed premises, if they are."""
-    return (theta for theta in _candidates(premise, middle, room) if is_member(premise, theta))
-
-
-def _candidates(premise: Premise, middle: Array, room: float) -> Iterator[Array]:
-    yield middle
-    hidden = any(block.hidden.size for block in premise.cone.blocks)
-    if not hidden and room > 0 and any(marks.any() for marks in premise.worse):
-        return
-    for theta in premise.ident.sample(DRAWN, 0):
-        yield theta
-        if hidden:
-            inside, point, claim = Region(premise.completed(theta)).middle()
-            if inside >= 0 and claim.bound >= 0:
-                yield point
 
 
 def _made(question: Question, member: dict[str, Any], found: Found) -> Certificate:

@@ -8,7 +8,7 @@ from dataclasses import dataclass
 import numpy as np
 
 from irl_ident import planning
-from irl_ident.certificates.certifying import anchor, asked
+from irl_ident.certificates.certifying import start
 from irl_ident.certificates.plans import Question
 from irl_ident.certificates.premise import Tolerances
 from irl_ident.certificates.properties import Linear
@@ -88,9 +88,9 @@ def behaviours(
     >>> left.policies[:, 0].round(3).tolist(), left.complete
     ([[0.0, 0.0, 1.0], [1.0, 0.0, 0.0]], True)
     """
-    premise, question = asked(ident, Linear(np.zeros(ident.family.dim)), env, Tolerances(ties, strictness))
-    middle, _ = anchor(premise, question)
-    waiting, done = [Node(Region(premise), [middle])], 0
+    begun = start(ident, Linear(np.zeros(ident.family.dim)), env, Tolerances(ties, strictness))
+    question, (middle, _) = begun.question, begun.nontrivial
+    waiting, done = [Node(Region(begun.premise), [middle])], 0
     points, leaves = [middle], []
     while waiting and done < regions:
         node = waiting.pop()

@@ -144,15 +144,14 @@ def worst_case_regret(
 
     Examples
     --------
-    The animal has chosen *left*; how much can *right* cost?
+    The animal has chosen *left*: a coin toss costs it at most half of what *right* does, 2.
 
     >>> import irl_ident as ii
-    >>> stay = ii.Environment(np.ones((1, 2, 1)), 0.9, actions=["left", "right"])
-    >>> seen = ii.evidence.Policy([[1.0, 0.0]])
-    >>> ident = ii.identify([(stay, seen)], ii.rewards.StateActionRewards(1, 2))
-    >>> lower, upper, witness = worst_case_regret(ident, [[0.0, 1.0]], stay)
-    >>> round(lower, 6), round(upper, 6), witness.round(6).tolist()
-    (2.0, 2.0, [1.0, -1.0])
+    >>> levers = ii.Environment(np.ones((1, 2, 1)), 0.9, actions=["left", "right"])
+    >>> family = ii.rewards.StateActionRewards(1, 2)
+    >>> worst = worst_case_regret(ii.identify([(levers, np.eye(2)[:1])], family), [[0.5, 0.5]], levers)
+    >>> round(worst.lower, 6), round(worst.upper, 6), worst.witness.round(6).tolist()
+    (1.0, 1.0, [1.0, -1.0])
     """
     pi = policy_on(env, policy)
     begun = start(ident, RegretAtMost(pi, 0.0), env, INTERIOR)

@@ -110,8 +110,8 @@ def values(env: Environment, reward: Array, may: Mask, states: Mask, *, largest:
     found = extreme(rows, reward, may, states, largest=largest)
     length = extreme(rows, np.ones(may.shape), may, states, largest=True) * (1 + LONGER)
     sign = 1.0 if largest else -1.0
-    q = np.where(may, sign * (reward + (rows @ found).reshape(reward.shape)), -np.inf).max(axis=1)
-    left = float((q - sign * found)[states].max(initial=0.0))
+    best = np.where(may, sign * _backed(rows, reward, found), -np.inf).max(axis=1)
+    left = float((best - sign * found)[states].max(initial=0.0))
     pad = left + 1e-14 * (np.abs(reward).max() + np.abs(found).max())
     return np.asarray(found + pad * length if largest else found - pad * length)
 
@@ -154,13 +154,18 @@ def extreme(
     for _ in range(SWEEPS):
         chosen = (numbers + choice)[inside]
         found[inside] = _solved(moves[chosen][:, inside], reward.ravel()[chosen])
-        q = np.where(may, sign * (reward + (moves @ found).reshape(reward.shape)), -np.inf)
+        q = np.where(may, sign * _backed(moves, reward, found), -np.inf)
         here = q[np.arange(states.size), choice]
         better = states & (q.max(axis=1) > here + BETTER * (size + np.abs(found).max()))
         if not better.any():
             return found
         choice = np.where(better, q.argmax(axis=1), choice)
     return found
+
+
+def _backed(rows: Any, reward: Array, found: Array) -> Array:
+    """``reward + rows found``, the value of each action (S, A) before ``found`` (S,)."""
+    return np.asarray(reward + (rows @ found).reshape(reward.shape))
 
 
 def _solved(moves: Any, paid: Array) -> Array:
@@ -178,12 +183,15 @@ def choices(env: Environment, reward: Array, may: Mask, states: Mask, *, largest
     """The policy, (S,) actions, that among those that may be taken is best or worst for ``reward``."""
     rows = sparse.csr_array(env.continuation @ sparse.diags_array(states.astype(float)))
     found = extreme(rows, reward, may, states, largest=largest)
-    q = reward + (rows @ found).reshape(reward.shape)
+    q = _backed(rows, reward, found)
     return np.asarray(np.where(may, q if largest else -q, -np.inf).argmax(axis=1))
 
 
 def towards_most(env: Environment, may: Mask, targets: Mask) -> Array:
-    """A policy, (S,) actions that may be taken, that visits the targets with the largest chance."""
+    """A policy, (S,) actions that may be taken, that visits the targets with the largest chance.
+
+    Where no upper chances are known it is one that comes nearer to the targets in every state from which that can be.
+    """
     chances = upper_chances(env, may, targets)
     return _towards(env, may, targets, chances)
 
