@@ -105,7 +105,8 @@ def test_extremes_are_found_within_one_experiment_of_the_lower_bound(arms):
 def test_no_order_of_the_states_takes_more_than_the_worst_case(arms):
     """All weak orders of up to four states; of five states, all with three levels."""
     for n_states, levels in [(2, 2), (3, 3), (4, 4), (5, 3)]:
-        for theta in product(range(levels), repeat=n_states):
+        orders = {tuple(np.unique(theta, return_inverse=True)[1]) for theta in product(range(levels), repeat=n_states)}
+        for theta in sorted(orders):
             agent, search = Watched(np.array(theta, dtype=float)), ThresholdSearch(n_states, arms, 0.7, 0.25)
             while not search.extremes.done:
                 env = search.ask()

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import subprocess
 import sys
+from importlib.util import find_spec
 
 import numpy as np
 import pytest
@@ -14,7 +15,7 @@ from scipy import sparse
 from irl_ident import Environment, builders, planning
 from irl_ident.planning import backups
 
-pytest.importorskip("numba")
+needs_numba = pytest.mark.skipif(find_spec("numba") is None, reason="the loop is compiled by Numba")
 
 
 @st.composite
@@ -48,6 +49,7 @@ def drawn(env, count, seed):
     return np.ascontiguousarray(rewards.transpose(2, 0, 1)), values
 
 
+@needs_numba
 @settings(deadline=None)
 @given(env=sparse_environments(), count=st.integers(1, 70), seed=st.integers(0, 10**6))
 def test_the_compiled_loop_gives_the_bits_of_products(env, count, seed):
@@ -68,6 +70,7 @@ def test_the_compiled_loop_gives_the_bits_of_products(env, count, seed):
     assert (np.abs(tops[0] - brute) <= 50 * np.finfo(float).eps * size).all()
 
 
+@needs_numba
 def test_rows_of_no_and_of_many_entries_give_the_bits_of_a_product():
     rng = np.random.default_rng(0)
     pointer = np.cumsum([0, *range(11)], dtype=np.int32)
@@ -86,6 +89,7 @@ WORLDS = {
 }
 
 
+@needs_numba
 @pytest.mark.parametrize("name", WORLDS)
 def test_plans_have_the_same_bits(name, monkeypatch):
     env = WORLDS[name]
@@ -99,6 +103,7 @@ def test_plans_have_the_same_bits(name, monkeypatch):
     assert_same_bits(*plans)
 
 
+@needs_numba
 def test_products_are_used_until_compiling_has_paid(monkeypatch):
     env, loops = WORLDS["grid"], backups.compiled()
     made = []
@@ -137,6 +142,7 @@ def test_a_loop_that_adds_in_another_order_is_not_used():
     assert not backups._agree(backups.Loops(reward_first, backups.measure))
 
 
+@needs_numba
 def test_compiling_writes_no_file(tmp_path):
     """No home, and no file may have a single byte."""
     code = (
