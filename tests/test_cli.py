@@ -144,3 +144,25 @@ def test_the_installed_command_runs(files):
         cwd=files,
     )
     assert json.loads(done.stdout)["report"]["verdict"] == "a set"
+
+
+def test_the_version_is_that_of_the_library():
+    assert run("--version").stdout == f"{ii.__version__}\n"
+
+
+def test_a_file_that_is_not_there_is_named_first(tmp_path):
+    result = run("assess", tmp_path / "none.json")
+    assert result.exit_code == 2
+    assert result.stderr == f"irl-ident: {tmp_path / 'none.json'}: no such file or directory\n"
+
+
+def test_the_figure_names_the_agent_that_was_assumed(tmp_path, monkeypatch):
+    titles = []
+    intervals = ii.figures.intervals
+    monkeypatch.setattr(ii.figures, "intervals", lambda *a, **k: titles.append(k["title"]) or intervals(*a, **k))
+    env = HERE.environment
+    counts = ii.evidence.Counts(np.full((env.n_states, env.n_actions), 5))
+    ii.evidence.save(tmp_path / "seen.json", [(env, counts)])
+    options = ("--rationality", "noisy", "--error", 0.1, "--level", 0.05, "--out", tmp_path)
+    assert run("assess", tmp_path / "seen.json", *options).exit_code == 0
+    assert titles == ["noisy agent, 1 environment"]

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from typing import Any, cast
+from typing import Annotated, Any, cast
 
 import typer
 
@@ -25,6 +25,23 @@ app.command()(assess)
 app.command("next")(next_environment)
 app.command()(certify)
 app.command()(check)
+
+
+def _version(asked: bool) -> None:
+    if asked:
+        import irl_ident
+
+        print(irl_ident.__version__)
+        raise typer.Exit
+
+
+@app.callback()
+def _shared(
+    version: Annotated[
+        bool, typer.Option("--version", callback=_version, is_eager=True, help="Show the version and exit.")
+    ] = False,
+) -> None:
+    pass
 
 
 def main() -> None:

@@ -26,11 +26,18 @@ def one_clear_line() -> Iterator[None]:
     except BrokenPipeError:
         raise
     except (ValueError, OSError) as error:
-        print(f"irl-ident: {' '.join(str(error).split())}", file=sys.stderr)
+        print(f"irl-ident: {' '.join(_what(error).split())}", file=sys.stderr)
         raise typer.Exit(2) from error
     except KeyboardInterrupt as interrupt:
         print("irl-ident: interrupted", file=sys.stderr)
         raise typer.Exit(130) from interrupt
+
+
+def _what(error: ValueError | OSError) -> str:
+    """What is wrong; of a file, its name comes first and numbers of errors are left out."""
+    if isinstance(error, OSError) and error.filename is not None and error.strerror:
+        return f"{error.filename}: {error.strerror[0].lower()}{error.strerror[1:]}"
+    return str(error)
 
 
 @contextmanager
