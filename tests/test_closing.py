@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+import dataclasses
+
 import numpy as np
 import pytest
 from hypothesis import given, settings
@@ -170,3 +172,17 @@ def test_what_cannot_be_asked_is_refused():
         closes(ident, [circle(0, 1)], ["one", "two"])
     with pytest.raises(ValueError, match="samples"):
         closes(ident, [circle(0, 1)], samples=1)
+
+
+def test_a_direction_that_pays_nothing_where_the_candidate_leads_is_not_closed():
+    """Named directions are orthogonal up to rounding alone, which says nothing of the state that can be reached."""
+    features = np.array([[[0.0, 1.0], [0.0, 0.0]], [[-1.0, 1.0], [-1.0, -1.0]]])
+    family = ii.rewards.LinearRewards(features)
+    seen, stay = ii.Environment(np.full((2, 2, 2), 0.5), 0.0), ii.Environment(np.eye(2)[[[0, 0], [1, 1]]], 0.0, [1, 0])
+    ident = ii.identify([(seen, ii.agents.SoftOptimal(family, [0.3, -0.7]).policy(seen))], family, "soft")
+    (found,) = ident.ambiguities
+    tilted = dataclasses.replace(found, basis=np.array([[-1.0], [1e-16]]))
+    vars(ident)["ambiguities"] = (tilted,)
+    told = closes(ident, [stay])
+    np.testing.assert_array_equal(told.share, [[0.0]])
+    np.testing.assert_array_equal(told.left, [[1.0]])

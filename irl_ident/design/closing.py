@@ -39,6 +39,9 @@ from irl_ident.identified.shaping_rank import SURE_ABOVE, ZERO_BELOW, affine_set
 from irl_ident.identified.soft import SoftSet
 from irl_ident.rewards import RewardFamily
 
+ROUNDING = 1e-14
+"""What a direction pays that is no more than this share of what directions of its size could pay is rounding of 0."""
+
 WIDEST = 40
 """Characters of a direction's name that are printed in a table."""
 
@@ -233,10 +236,18 @@ def _seen(env: Environment, family: RewardFamily) -> tuple[Array, Array]:
 def _sines(env: Environment, family: RewardFamily, directions: Array) -> Array:
     """Sine of the angle between each of ``directions`` (d, n), as a reward, and what shapes, (n,)."""
     features, shaped = _seen(env, family)
-    moved = features @ directions
+    moved = _moved(features, directions)
     sizes = np.linalg.norm(moved, axis=0)
     seen = np.linalg.norm(moved - shaped @ (shaped.T @ moved), axis=0)
     return np.asarray(np.where(sizes > 0, seen / np.where(sizes > 0, sizes, 1), 0.0))
+
+
+def _moved(features: Array, directions: Array) -> Array:
+    """``features @ directions`` (n, m); sums of which only rounding is left are 0."""
+    moved = features @ directions
+    sizes = np.abs(features).sum(axis=1)[:, None] * np.abs(directions).max(axis=0, initial=0)
+    moved[np.abs(moved) <= ROUNDING * sizes] = 0
+    return np.asarray(moved)
 
 
 def _left_open(env: Environment, ident: IdentifiedSet) -> list[float]:
@@ -255,7 +266,7 @@ def _open(env: Environment, family: RewardFamily, directions: Array) -> float:
     if not directions.shape[1]:
         return 0.0
     rows = np.repeat(env.reachable, env.n_actions)
-    features = sparse.csr_array(family.matrix(env) @ directions)
+    features = sparse.csr_array(_moved(family.matrix(env).toarray(), directions))
     found = affine_set([(env.shaping, features, np.zeros(rows.size), rows)], directions.shape[1])
     return float(directions.shape[1] - found.rank)
 
