@@ -2,10 +2,14 @@
 
 import edge_batch
 import edge_distances
+import edge_likelihoods
 import numpy as np
 import pytest
 
 from irl_ident import Environment, distances, planning
+from irl_ident.rewards import StateActionRewards
+from irl_ident.solvers import damped
+from irl_ident.solvers.matrix_free import SoftLikelihood
 
 
 @pytest.mark.parametrize("seed", [83, 437, 575, 615, 683, 908, 978, *range(900_000, 900_010)])
@@ -64,3 +68,35 @@ def test_rows_of_transitions_stand_for_distributions_in_distances_too():
     first, second = 1e6 + np.arange(8.0).reshape(2, 2, 2), 1e6 + np.arange(8.0).reshape(2, 2, 2)[::-1] ** 2
     for distance in (distances.dard, distances.starc, lambda *given: distances.starc(*given, "minimal")):
         np.testing.assert_allclose(*(distance(first, second, env) for env in envs), rtol=0, atol=1e-7)
+
+
+@pytest.mark.parametrize("seed", [15, 45, 64, 91, 99, 112, *range(920_001, 920_009)])
+def test_likelihoods_and_visits_are_as_right_as_they_say(seed):
+    found = [*edge_likelihoods.softly(seed), *edge_likelihoods.optimally(seed)]
+    assert [(name, error, allowed) for name, error, allowed in found if not error <= allowed] == []
+
+
+def test_soft_policies_do_not_depend_on_how_far_rewards_are_from_0():
+    rows = np.array([[[0.5, 0.5], [1.0, 0.0]], [[0.0, 1.0], [0.25, 0.75]]])
+    env, reward = Environment(rows, 0.9999), np.array([[0.0, 1.0], [2.0, 0.0]])
+    near, far = (planning.soft(env, reward + constant) for constant in (0.0, 2.0**40))
+    np.testing.assert_allclose(far.log_policy, near.log_policy, rtol=0, atol=1e-8)
+    assert far.log_error <= 1e-6
+    np.testing.assert_allclose(far.values - 2.0**40 / (1 - 0.9999), near.values, rtol=0, atol=far.error_bound)
+
+
+def test_steps_whose_systems_rounding_makes_singular_are_damped_more():
+    env, _, _, counts = edge_likelihoods.drawn(16)
+    family = StateActionRewards(env.n_states, env.n_actions)
+    objective = SoftLikelihood([(env, counts + 1)], family, 1.0, np.ones(family.dim))
+    least = 1e-2 * objective.choices
+
+    def refused(objective, theta, damping):
+        if damping < least:
+            raise np.linalg.LinAlgError("not positive definite")
+        return damped.dense_step(objective, theta, damping)
+
+    found = [
+        damped.newton(objective, np.zeros(family.dim), 1e-9, 200, step)[0] for step in (damped.dense_step, refused)
+    ]
+    np.testing.assert_allclose(*found, rtol=0, atol=1e-8)

@@ -27,7 +27,7 @@ from irl_ident import planning
 from irl_ident.distances.vectors import RIGHT, pair_reward_of, scaled, size
 from irl_ident.environment import Array, Environment, Mask
 from irl_ident.planning.bounds import lengths
-from irl_ident.planning.checks import policy_on
+from irl_ident.planning.checks import policy_on, typical
 from irl_ident.planning.refining import extended, refined_plan, refined_values
 
 RewardMap: TypeAlias = Callable[[Environment], Array]
@@ -112,7 +112,7 @@ class Judge:
     def of(cls, argument: str, reward: npt.ArrayLike, env: Environment) -> Judge:
         """Scale ``reward`` (S, A), named ``argument`` in errors."""
         r, exponent = scaled(pair_reward_of(argument, reward, env))
-        return cls(env, r - np.sort(r, axis=None)[r.size // 2] if env.discount < 1 else r, exponent)
+        return cls(env, r - typical(r) if env.discount < 1 else r, exponent)
 
     @cached_property
     def highest(self) -> Values:

@@ -39,6 +39,12 @@ def bounded(reward: Array, longest: float, argument: str = "reward") -> Array:
     return reward
 
 
+def typical(rewards: Array) -> Array:
+    """The median entry of each of rewards (..., S, A), which keeps the zeros of sparse ones when it is taken away."""
+    count = rewards.shape[-2] * rewards.shape[-1]
+    return np.asarray(np.partition(rewards.reshape(*rewards.shape[:-2], count), count // 2, axis=-1)[..., count // 2])
+
+
 def policy_on(env: Environment, policy: npt.ArrayLike) -> Array:
     """``policy`` as an array (S, A) of probabilities; rows that sum to 1 to ``ROW_SUM_TOLERANCE`` are normalised."""
     array = finite("policy", policy, (env.n_states, env.n_actions), "(S, A)")

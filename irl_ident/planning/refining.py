@@ -43,6 +43,8 @@ class Refined:
         Values of actions, rounded to double precision.
     bounds : array (M,)
         No entry of ``q`` is further from exact.
+    gaps : array (M, S, A)
+        ``max_a q - q`` as it was before ``q`` was rounded.
     values : array (M, S)
         ``max_a q`` in extended precision.
     tight : array (M,)
@@ -51,6 +53,7 @@ class Refined:
 
     q: Array
     bounds: Array
+    gaps: Array
     values: LongArray
     tight: Array
 
@@ -70,7 +73,7 @@ def refined(env: Environment, rewards: Array, values: Array, longest: float, sol
         In double precision, to a few digits at least.
     """
     rows, entries = extended(env), int(np.diff(env.transitions.indptr).max())
-    found, best = rewards.copy(), values.astype(np.longdouble)
+    found, gaps, best = rewards.copy(), np.zeros_like(rewards), values.astype(np.longdouble)
     bounds, tight = np.full((2, len(rewards)), np.inf)
     live, kept = np.arange(len(rewards)), best.copy()
     largest = np.abs(rewards).max(axis=(1, 2))
@@ -85,12 +88,13 @@ def refined(env: Environment, rewards: Array, values: Array, longest: float, sol
         better = unrounded < tight[live]
         found[live[better]], bounds[live[better]] = q[better], bound[better]
         best[live[better]], tight[live[better]] = q[better].max(axis=2), unrounded[better]
+        gaps[live[better]] = q[better].max(axis=2)[..., None] - q[better]
         going = residual > noise
         if not going.any():
             break
         live = live[going]
         kept = kept[going] + solve(q[going].argmax(axis=2), gap[going].astype(float))
-    return Refined(found, bounds, best, tight)
+    return Refined(found, bounds, gaps, best, tight)
 
 
 def refined_plan(env: Environment, reward: Array, values: Array, longest: float) -> Refined:

@@ -6,6 +6,10 @@ Newton's method on ``V = T V`` is soft policy iteration: the derivative of the s
 ``(I - C_pi) V = sum_a pi (r - b log pi)``.  ``T`` is convex and monotone, hence every step after the first lies below
 the solution and rises towards it, quadratically at the end.  Without cycles in the environment one backward pass is
 the solution (:mod:`irl_ident.planning.layers`).  Everything stays in logarithms.
+
+A constant in the reward changes no policy, and is added to the values in the end: policies are as exact far from 0 as
+near it.  Where rounding leaves log-policies uncertain by more than ``LOGS``, as with discounts near 1 or temperatures
+that are small beside rewards, the plan is refined in extended precision (:mod:`irl_ident.planning.soft_refining`).
 """
 
 from __future__ import annotations
@@ -17,15 +21,18 @@ import numpy.typing as npt
 
 from irl_ident.environment import Array, Environment
 from irl_ident.planning.bounds import lengths
-from irl_ident.planning.checks import bounded, finite, positive, reward_on
+from irl_ident.planning.checks import bounded, finite, positive, reward_on, typical
 from irl_ident.planning.layers import backward, layers
 from irl_ident.planning.optimal import optimal
 from irl_ident.planning.rounding import rounding
-from irl_ident.planning.structure import method_for
+from irl_ident.planning.soft_refining import refined_soft
+from irl_ident.planning.structure import Method, method_for
 from irl_ident.planning.systems import PolicySystem, chain_of
 
 NEWTON_STEPS = 1000
 """Steps after which planning is given up; a few tens are usual."""
+LOGS = 1e-7
+"""Error of log-policies, in nats, from which plans are refined."""
 
 
 @dataclass(frozen=True, eq=False)
@@ -46,6 +53,8 @@ class SoftPlan:
         ``b``.
     error_bound : float
         Proved: neither ``values`` nor ``q`` is further from the exact solution than this, rounding included.
+    log_error : float
+        Proved: no entry of ``log_policy`` is further from the exact solution than this, in nats.
     """
 
     values: Array
@@ -54,6 +63,7 @@ class SoftPlan:
     policy: Array
     temperature: float
     error_bound: float
+    log_error: float
 
 
 def soft(
@@ -77,7 +87,10 @@ def soft(
     Returns
     -------
     SoftPlan
-        Solved to rounding, from wherever it started.
+        Solved to rounding, from wherever it started: log-policies to 1e-7, or to rounding in extended precision, which
+        is about ``2 n^2 k`` units in its last place of the largest reward, less the median one, over the temperature,
+        with n the longest expected discounted number of steps and k the most successors of an action.  ``log_error``
+        tells.
 
     Raises
     ------
@@ -97,7 +110,9 @@ def soft(
     r, b = reward_on(env, reward), positive("temperature", temperature)
     method, longest = method_for(env), lengths(env).longest
     r = bounded(r, longest)
-    values = _first(env, r, b, start)
+    middle = float(typical(r)) if env.discount < 1 else 0.0
+    r, shift = r - middle, middle / (1 - env.discount) if middle else 0.0
+    values = _first(env, r, b, None if start is None else finite("start", start, (env.n_states,), "(S,)") - shift)
     summing = np.finfo(float).eps * b * (env.n_actions + 8 * np.log(2 * env.n_actions))
     least, stalled = np.inf, 0
     for _ in range(NEWTON_STEPS):
@@ -115,12 +130,24 @@ def soft(
     else:
         raise ArithmeticError(f"soft planning: residual {residual:.1e} after {NEWTON_STEPS} Newton steps")
     bound = longest * (residual + noise)
-    return SoftPlan(backed, q, log_policy, np.exp(log_policy), b, bound)
+    uncertain = 2 * bound / b
+    if uncertain > LOGS:
+        better = refined_soft(env, r[None], values[None], b, 0.0, lambda pi, gap: _step(env, pi[0], gap[0], method))
+        eps, tight = float(np.finfo(float).eps), longest * float(better.sizes[0])
+        if tight < bound:
+            backed, q, log_policy = better.values[0], better.q[0], better.log_policy[0]
+            bound = tight + eps * float(np.abs(q).max())
+            uncertain = 2 * tight / b + eps * float(np.abs(log_policy).max())
+    bound += 4 * float(np.finfo(float).eps) * (abs(shift) + float(np.abs(q).max())) if shift else 0.0
+    return SoftPlan(backed + shift, q + shift, log_policy, np.exp(log_policy), b, bound, uncertain)
 
 
-def _first(env: Environment, reward: Array, b: float, start: npt.ArrayLike | None) -> Array:
+def _step(env: Environment, policy: Array, gap: Array, method: Method) -> Array:
+    return PolicySystem(chain_of(env, policy), method).solve(gap)[None]
+
+
+def _first(env: Environment, reward: Array, b: float, given: Array | None) -> Array:
     """Values to start from: already the solution in an environment without cycles."""
-    given = None if start is None else finite("start", start, (env.n_states,), "(S,)")
     acyclic = layers(env)
     if acyclic is not None:
         return backward(acyclic, reward, lambda q: _softened(q, b)[0])

@@ -3,7 +3,7 @@
 Newton's method of :mod:`irl_ident.planning.soft` and the adjoint of :mod:`irl_ident.planning.derivatives`, with one
 matrix ``I - C_pi`` for each reward and all of them solved in one stack.  ``start`` takes values of rewards nearby, as
 a sampler has them: Newton's method then needs two or three steps.  A step leads from any values to those of a policy,
-which lie below the solution, so that any start is safe.
+which lie below the solution, so that any start is safe.  Constants are taken away and plans refined as there.
 """
 
 from __future__ import annotations
@@ -17,9 +17,10 @@ from scipy import sparse
 
 from irl_ident.environment import Array, Environment
 from irl_ident.planning.bounds import lengths
-from irl_ident.planning.checks import finite, positive
+from irl_ident.planning.checks import finite, positive, typical
 from irl_ident.planning.derivatives import soft_gradient, soft_jacobian
-from irl_ident.planning.soft import NEWTON_STEPS, SoftPlan, soft
+from irl_ident.planning.soft import LOGS, NEWTON_STEPS, SoftPlan, soft
+from irl_ident.planning.soft_refining import refined_soft
 from irl_ident.planning.structure import is_crowded
 
 STACKED_STATES = 300
@@ -43,6 +44,8 @@ class SoftPlans:
     temperature : float
     error_bound : array (N,)
         Neither ``values`` nor ``q`` of a reward is further from the exact solution.
+    log_error : array (N,)
+        Nor is ``log_policy``, in nats.
     change : array (N, S)
         By how much the last backup changed the values.  ``q`` and the policy are exactly those of the reward
         ``r(s, a) - change(s)``, up to rounding.
@@ -54,6 +57,7 @@ class SoftPlans:
     policy: Array
     temperature: float
     error_bound: Array
+    log_error: Array
     change: Array
 
 
@@ -96,17 +100,23 @@ def soft_batch(
     b = positive("temperature", temperature)
     if not (np.isfinite(tolerance) and tolerance >= 0):
         raise ValueError(f"tolerance: was {tolerance!r}, should be finite and at least 0")
-    first = np.zeros(many.shape[:2]) if start is None else finite("start", start, many.shape[:2], "(N, S)").copy()
+    given = None if start is None else finite("start", start, many.shape[:2], "(N, S)")
     if env.n_states > STACKED_STATES:
         return _each(env, many, b)
-    values, sizes = np.empty_like(first), np.empty(len(many))
+    middle = typical(many) if env.discount < 1 else np.zeros(len(many))
+    shift = middle / (1 - env.discount) if env.discount < 1 else middle
+    centred = many - middle[:, None, None]
+    first = np.zeros(many.shape[:2]) if given is None else given - shift[:, None]
+    found = _Found(*(np.empty(shape) for shape in (many.shape[:2], many.shape, many.shape, many.shape[:2], len(many))))
     room = max(1, STACK_ENTRIES // env.n_states**2)
     for low in range(0, len(many), room):
-        part = slice(low, low + room)
-        values[part], sizes[part] = _solved(env, many[part], first[part], b, tolerance)
-    q = _backed_up(env, many, values)
-    backed, log_policy, policy = _softened(q, b)
-    return SoftPlans(backed, q, log_policy, policy, b, lengths(env).longest * sizes, backed - values)
+        _fill(found, slice(low, low + room), env, centred, first, b, tolerance)
+    longest, eps = lengths(env).longest, float(np.finfo(float).eps)
+    largest = np.abs(found.q).max(axis=(1, 2), initial=0)
+    values, q = found.values + shift[:, None], found.q + shift[:, None, None]
+    bounds = longest * found.sizes + 4 * eps * (np.abs(shift) + largest)
+    logs = 2 * longest * found.sizes / b + eps * np.abs(found.log_policy).max(axis=(1, 2), initial=0)
+    return SoftPlans(values, q, found.log_policy, np.exp(found.log_policy), b, bounds, logs, found.change)
 
 
 def soft_batch_gradient(env: Environment, plans: SoftPlans, cotangent: npt.ArrayLike) -> Array:
@@ -167,9 +177,42 @@ def soft_batch_jacobian(env: Environment, plans: SoftPlans, directions: npt.Arra
     return changes
 
 
-def _solved(env: Environment, rewards: Array, start: Array, b: float, tolerance: float) -> tuple[Array, Array]:
-    """Values (N, S) by Newton's method, and the residual with its allowance for rounding (N,)."""
-    values, sizes = start, np.empty(len(rewards))
+@dataclass(frozen=True, eq=False)
+class _Found:
+    """Plans of rewards without their constants, to be filled; ``sizes`` (N,) are changes with rounding."""
+
+    values: Array
+    q: Array
+    log_policy: Array
+    change: Array
+    sizes: Array
+
+
+def _fill(
+    found: _Found, part: slice, env: Environment, rewards: Array, start: Array, b: float, tolerance: float
+) -> None:
+    """Plan the rewards of a stack, and refine what rounding leaves uncertain by more than was asked for."""
+    r = rewards[part]
+    values, found.sizes[part], noise = _solved(env, r, start[part], b, tolerance)
+    found.q[part] = _backed_up(env, r, values)
+    found.values[part], found.log_policy[part] = _softened(found.q[part], b)
+    found.change[part] = found.values[part] - values
+    poor = np.flatnonzero((2 * lengths(env).longest * noise > LOGS * b) & (noise > tolerance))
+    if not poor.size:
+        return
+
+    def solve(policy: Array, gap: Array) -> Array:
+        return np.asarray(np.linalg.solve(_systems(env, policy), gap[..., None])[..., 0])
+
+    better = refined_soft(env, r[poor], values[poor], b, tolerance, solve)
+    at = np.arange(len(rewards))[part][poor]
+    for name in ("values", "q", "log_policy", "change", "sizes"):
+        getattr(found, name)[at] = getattr(better, name)
+
+
+def _solved(env: Environment, rewards: Array, start: Array, b: float, tolerance: float) -> tuple[Array, Array, Array]:
+    """Values (N, S) by Newton's method, the residual with its allowance for rounding (N,), and that allowance (N,)."""
+    values, sizes, noises = start.copy(), np.empty(len(rewards)), np.empty(len(rewards))
     live = np.arange(len(rewards))
     least, stalled = np.full(len(rewards), np.inf), np.zeros(len(rewards), dtype=int)
     entries = int(np.diff(env.continuation.indptr).max()) + 4
@@ -178,18 +221,19 @@ def _solved(env: Environment, rewards: Array, start: Array, b: float, tolerance:
     for _ in range(NEWTON_STEPS):
         r = rewards[live]
         q = _backed_up(env, r, values[live])
-        top, log_policy, policy = _softened(q, b)
+        top, log_policy = _softened(q, b)
+        policy = np.exp(log_policy)
         residual = np.abs(top - values[live]).max(axis=1)
         noise = entries * eps * (largest[live] + 2 * np.abs(values[live]).max(axis=1))
         noise += 8 * eps * b * np.log(2 * env.n_actions)
         stalled[live] = np.where(residual >= least[live], stalled[live] + 1, 0)
         least[live] = np.minimum(least[live], residual)
-        sizes[live] = residual + noise
+        sizes[live], noises[live] = residual + noise, noise
         done = (residual <= np.maximum(noise, tolerance)) | ((stalled[live] >= 2) & (residual <= 1e3 * noise))
         go = ~done
         live = live[go]
         if not len(live):
-            return values, sizes
+            return values, sizes, noises
         paid = (policy[go] * (r[go] - b * log_policy[go])).sum(axis=2)
         values[live] = np.linalg.solve(_systems(env, policy[go]), paid[..., None])[..., 0]
     raise ArithmeticError(f"soft planning: residual {sizes[live].max():.1e} after {NEWTON_STEPS} Newton steps")
@@ -200,13 +244,12 @@ def _backed_up(env: Environment, rewards: Array, values: Array) -> Array:
     return q
 
 
-def _softened(q: Array, b: float) -> tuple[Array, Array, Array]:
-    """Soft values (N, S), log-policies and policies (N, S, A)."""
+def _softened(q: Array, b: float) -> tuple[Array, Array]:
+    """Soft values (N, S) and log-policies (N, S, A)."""
     best = q.max(axis=2)
-    weights = np.exp((q - best[..., None]) / b)
-    total = weights.sum(axis=2)
-    values = best + b * np.log(total)
-    return values, (q - values[..., None]) / b, weights / total[..., None]
+    scaled = (q - best[..., None]) / b
+    size = np.log(np.exp(scaled).sum(axis=2))
+    return best + b * size, scaled - size[..., None]
 
 
 @dataclass(frozen=True, eq=False)
@@ -248,10 +291,10 @@ def _each(env: Environment, rewards: Array, b: float) -> SoftPlans:
     q = np.array([plan.q for plan in plans]).reshape(rewards.shape)
     log_policy = np.array([plan.log_policy for plan in plans]).reshape(rewards.shape)
     values = np.array([plan.values for plan in plans]).reshape(rewards.shape[:2])
-    bounds = np.array([plan.error_bound for plan in plans])
-    return SoftPlans(values, q, log_policy, np.exp(log_policy), b, bounds, np.zeros_like(values))
+    bounds, logs = (np.array([getattr(plan, name) for plan in plans]) for name in ("error_bound", "log_error"))
+    return SoftPlans(values, q, log_policy, np.exp(log_policy), b, bounds, logs, np.zeros_like(values))
 
 
 def _one(plans: SoftPlans, k: int) -> SoftPlan:
-    bound = float(plans.error_bound[k])
-    return SoftPlan(plans.values[k], plans.q[k], plans.log_policy[k], plans.policy[k], plans.temperature, bound)
+    bound, logs = float(plans.error_bound[k]), float(plans.log_error[k])
+    return SoftPlan(plans.values[k], plans.q[k], plans.log_policy[k], plans.policy[k], plans.temperature, bound, logs)

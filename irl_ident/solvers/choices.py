@@ -23,16 +23,24 @@ from __future__ import annotations
 
 from abc import ABC, abstractmethod
 from dataclasses import dataclass, replace
+from functools import partial
 
 import numpy as np
 
 from irl_ident import planning
 from irl_ident.environment import Array, Environment
-from irl_ident.planning.refining import Actions
+from irl_ident.planning.bounds import lengths
+from irl_ident.planning.checks import typical
+from irl_ident.planning.refining import Actions, refined
+from irl_ident.planning.rounding import roundings
+from irl_ident.planning.soft import LOGS
 from irl_ident.planning.soft_batch import STACKED_STATES, soft_batch, soft_batch_gradient, soft_batch_jacobian
+from irl_ident.planning.ties import ROUNDING
 
 PLANNED = 1e-5
-"""Soft plans are solved until no value changes by more than this times the temperature."""
+CARRIED = 1e-3
+"""No value of a soft plan changes any more by the first, in temperatures, nor by the second over the longest expected
+discounted number of steps."""
 POLICY_STEPS = 1000
 """Improvements of a policy before planning is given up; under ten are usual."""
 
@@ -127,7 +135,8 @@ class SoftChoices(SmoothChoices):
     -----
     Newton's method stops where a backup changes values by ``rho`` up to :data:`PLANNED`.  Policy and gradient are then
     those of the reward ``r(s, a) - rho(s)``; the log-likelihood is carried over to r to first order,
-    ``L(r) = L(r - rho) + sum_s rho(s) sum_a dL/dr(s, a)``, up to a term in ``rho^2``.
+    ``L(r) = L(r - rho) + sum_s rho(s) sum_a dL/dr(s, a)``, up to a term in ``rho^2``: about 1e-6 nats for a choice at
+    most, for values then are within 1e-3 temperatures of exact ones.
     """
 
     anchor: Anchor | None = None
@@ -144,15 +153,19 @@ class SoftChoices(SmoothChoices):
     def gradients(self, rewards: Array, start: Array) -> tuple[Array, Array, Array]:  # noqa: D102
         b = self.temperature
         first = start if self.anchor is None else self.anchor.start(rewards)
-        plans = soft_batch(self.env, rewards, b, start=first, tolerance=PLANNED * b)
+        plans = soft_batch(self.env, rewards, b, start=first, tolerance=_tolerance(self.env, b))
         by_reward = soft_batch_gradient(self.env, plans, self.counts)
         value = np.einsum("nsa,sa->n", plans.log_policy, self.counts)
         value += (by_reward.sum(axis=2) * plans.change).sum(axis=1)
         return value, by_reward, plans.values
 
     def information(self, rewards: Array, features: Array) -> Array:  # noqa: D102
-        plans = soft_batch(self.env, rewards, self.temperature, tolerance=PLANNED * self.temperature)
+        plans = soft_batch(self.env, rewards, self.temperature, tolerance=_tolerance(self.env, self.temperature))
         return self._curvature(plans.policy, soft_batch_jacobian(self.env, plans, features))
+
+
+def _tolerance(env: Environment, temperature: float) -> float:
+    return temperature * min(PLANNED, CARRIED / lengths(env).longest)
 
 
 @dataclass(frozen=True, eq=False)
@@ -161,8 +174,8 @@ class BoltzmannChoices(SmoothChoices):
 
     def gradients(self, rewards: Array, start: Array) -> tuple[Array, Array, Array]:  # noqa: D102
         b, visits = self.temperature, self.counts.sum(axis=1)
-        plans = optimal_plans(self.env, rewards, start)
-        log_policy = _log_softmax(plans.q / b)
+        plans = optimal_plans(self.env, self._centred(rewards), start, LOGS * b)
+        log_policy = _log_softmax(-plans.gaps / b)
         value = np.einsum("nsa,sa->n", log_policy, self.counts)
         pull = (self.counts - visits[:, None] * np.exp(log_policy)) / b
         flat = pull.reshape(len(pull), -1)
@@ -171,8 +184,8 @@ class BoltzmannChoices(SmoothChoices):
         return value, pull, plans.chosen.astype(float)
 
     def information(self, rewards: Array, features: Array) -> Array:  # noqa: D102
-        plans = optimal_plans(self.env, rewards, self.start(len(rewards)))
-        policies = np.exp(_log_softmax(plans.q / self.temperature))
+        plans = optimal_plans(self.env, self._centred(rewards), self.start(len(rewards)), LOGS * self.temperature)
+        policies = np.exp(_log_softmax(-plans.gaps / self.temperature))
         jacobians = np.empty((len(rewards), *features.shape))
         for k, chosen in enumerate(plans.chosen):
             system = planning.policy_system(self.env, np.eye(self.env.n_actions)[chosen])
@@ -180,6 +193,10 @@ class BoltzmannChoices(SmoothChoices):
             dq = (features + self.env.continuation @ system.solve(features[at])).reshape(*policies[k].shape, -1)
             jacobians[k] = (dq - np.einsum("sa,sad->sd", policies[k], dq)[:, None]).reshape(features.shape)
         return self._curvature(policies, jacobians / self.temperature)
+
+    def _centred(self, rewards: Array) -> Array:
+        """Rewards without constants, which change no choice but how far values round."""
+        return rewards - typical(rewards)[:, None, None] if self.env.discount < 1 else rewards
 
 
 @dataclass(frozen=True, eq=False)
@@ -197,18 +214,36 @@ class NoisyChoices(Choices):
 
 @dataclass(frozen=True, eq=False)
 class OptimalPlans:
-    """Optimal values of actions (N, S, A) and an optimal action in every state (N, S)."""
+    """Optimal values of actions (N, S, A), ``max_a q - q``, and an optimal action in every state (N, S)."""
 
     q: Array
+    gaps: Array
     chosen: Actions
 
 
-def optimal_plans(env: Environment, rewards: Array, start: Array) -> OptimalPlans:
-    """Howard's policy iteration for rewards (N, S, A), from deterministic policies (N, S); exact up to rounding."""
-    chosen = start.astype(np.intp)
+def optimal_plans(env: Environment, rewards: Array, start: Array, allowed: float = np.inf) -> OptimalPlans:
+    """Howard's policy iteration for rewards (N, S, A), from deterministic policies (N, S).
+
+    Exact up to rounding: values to the share ``ROUNDING`` of the largest, and gaps to ``allowed``; in extended
+    precision where double does not do.
+    """
     if env.n_states > STACKED_STATES:
         q = np.array([planning.optimal(env, reward).q for reward in rewards]).reshape(rewards.shape)
-        return OptimalPlans(q, q.argmax(axis=2))
+        chosen = q.argmax(axis=2)
+    else:
+        q, chosen = _iterated(env, rewards, start.astype(np.intp))
+    gaps = q.max(axis=2, initial=-np.inf)[..., None] - q
+    values, longest = q.max(axis=2, initial=-np.inf), lengths(env).longest
+    noise = longest * roundings(env, rewards, values) if len(rewards) else np.zeros(0)
+    largest = np.abs(q).max(axis=(1, 2), initial=0)
+    poor = np.flatnonzero(noise > np.minimum(ROUNDING * largest, allowed / 2))
+    if poor.size:
+        better = refined(env, rewards[poor], values[poor], longest, partial(_evaluated, env))
+        q[poor], gaps[poor], chosen[poor] = better.q, better.gaps, better.gaps.argmin(axis=2)
+    return OptimalPlans(q, gaps, chosen)
+
+
+def _iterated(env: Environment, rewards: Array, chosen: Actions) -> tuple[Array, Actions]:
     q = np.empty_like(rewards)
     live = np.arange(len(rewards))
     for _ in range(POLICY_STEPS):
@@ -221,8 +256,16 @@ def optimal_plans(env: Environment, rewards: Array, start: Array) -> OptimalPlan
         chosen[live] = np.where(switch, backed.argmax(axis=2), chosen[live])
         live = live[switch.any(axis=1)]
         if not len(live):
-            return OptimalPlans(q, chosen)
+            return q, chosen
     raise ArithmeticError(f"optimal planning: policies still improve after {POLICY_STEPS} steps")
+
+
+def _evaluated(env: Environment, chosen: Actions, right: Array) -> Array:
+    """Solve ``(I - C_pi) x = right`` for deterministic policies (N, S) and right sides (N, S)."""
+    if env.n_states > STACKED_STATES:
+        unit = np.eye(env.n_actions)
+        return np.array([planning.policy_system(env, unit[c]).solve(y) for c, y in zip(chosen, right, strict=True)])
+    return np.asarray(np.linalg.solve(_systems(env, chosen), right[..., None])[..., 0], dtype=float)
 
 
 def _systems(env: Environment, chosen: Actions) -> Array:

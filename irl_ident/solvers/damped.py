@@ -35,7 +35,7 @@ def dense_step(objective: SoftLikelihood, theta: Array, damping: float) -> Array
         w = place.adjoint if (place.adjoint >= 0).all() else weights.sum(axis=1)
         root = np.sqrt(w[:, None] * policy).ravel()[:, None] * jacobian
         hessian += root.T @ root
-    return np.asarray(linalg.solve(hessian, -objective(theta)[1], assume_a="pos"), dtype=float)
+    return np.asarray(linalg.cho_solve(linalg.cho_factor(hessian), -objective(theta)[1]), dtype=float)
 
 
 def newton(
@@ -70,7 +70,7 @@ def newton(
         size = float(np.linalg.norm(gradient))
         if size <= tolerance and not may_be_endless(objective, theta):
             return theta, tried - 1, size, False
-        change = step(objective, theta, damping)
+        change, damping = _regular(objective, theta, damping, step)
         gain = (damping * float(change @ change) - float(gradient @ change)) / 2
         if is_endless(objective, theta, change, gain):
             return theta, tried, size, True
@@ -86,3 +86,12 @@ def newton(
         damping = damping / 10 if blurred or ratio > 0.75 else damping if ratio > 0.25 else damping * 10
         damping = max(damping, 1e-14 * unit)
     return theta, iterations, float(np.linalg.norm(gradient)), False
+
+
+def _regular(objective: SoftLikelihood, theta: Array, damping: float, step: Step) -> tuple[Array, float]:
+    """A step, with the damping raised until the system is positive definite beyond rounding."""
+    while True:
+        try:
+            return step(objective, theta, damping), damping
+        except linalg.LinAlgError:
+            damping *= 10
