@@ -234,3 +234,16 @@ def test_what_cannot_be_asked_is_refused():
         order(one, other)
     with pytest.raises(ValueError, match="shape"):
         one.contains(np.ones(5))
+
+
+@pytest.mark.parametrize("unit", [1e-9, 1e6])
+def test_what_is_left_open_does_not_depend_on_the_unit_of_rewards(unit):
+    env = ii.builders.random_environment(3, 2, 0.9, 0, successors=2)
+    family = ii.rewards.TransitionRewards(3, 2)
+    theta = np.random.default_rng(0).normal(size=family.dim)
+
+    def told(theta):
+        parts = [left_open(source, env, family, theta) for source in SOURCES]
+        return [part.dimension for part in parts], [[order(one, two) for two in parts] for one in parts]
+
+    assert told(unit * theta) == told(theta)

@@ -272,7 +272,7 @@ def _within(small: LeftOpen, large: LeftOpen) -> bool:
         return False
     start = small.theta if not small.rays.shape[1] else np.zeros_like(small.theta)
     base = large.theta if not large.rays.shape[1] else np.zeros_like(large.theta)
-    size = max(float(linalg.norm(small.theta)), 1.0)
+    size = float(linalg.norm(small.theta)) or 1.0
     for recession in small.rays.T:
         weights, rest = large._along(recession)
         if linalg.norm(rest) > INSIDE or (weights < -INSIDE).any():
@@ -287,7 +287,7 @@ def _rays(source: Source, env: Environment, family: RewardFamily, theta: Array, 
     if source.rays == "scale":
         along = _without(theta[:, None], lineality)
         size = float(linalg.norm(along))
-        return along / size if size > INSIDE * max(float(linalg.norm(theta)), 1.0) else np.zeros((family.dim, 0))
+        return along / size if size > INSIDE * float(linalg.norm(theta)) else np.zeros((family.dim, 0))
     best = planning.optimal_actions(planning.optimal(env, family.reward(env, theta)).q)
     worse = np.flatnonzero(~best.ravel())
     if isinstance(family, StateActionRewards):
