@@ -61,6 +61,8 @@ def test_the_interval_is_the_one_between_the_payments_that_turned_the_choice(gap
     lower, upper = KNOWN.interval(ident, [-1.0, 1.0])
     np.testing.assert_allclose(lower, LEVELS[gap > LEVELS].max(), atol=1e-6)
     np.testing.assert_allclose(upper, LEVELS[gap < LEVELS].min(), atol=1e-6)
+    small = KNOWN.interval(ident, [-1e-10, 1e-10])
+    np.testing.assert_allclose(np.multiply(small, 1e10), [lower, upper], atol=1e-6)
 
 
 @pytest.mark.parametrize("seed", range(3))

@@ -223,7 +223,8 @@ class KnownRewards(RewardFamily):
         Returns
         -------
         lower, upper : float
-            The ends are those of the closed set; infinite where they are beyond ``LARGEST``.
+            The ends are those of the closed set; infinite where they are beyond ``LARGEST``, times the largest entry of
+            ``direction``.
 
         Raises
         ------
@@ -236,18 +237,18 @@ class KnownRewards(RewardFamily):
             raise ValueError(
                 "ident: does not know that the known reward is worth having; put calibration() before the evidence"
             )
-        return -self._ceiling(ident, -given), self._ceiling(ident, given)
+        size = float(np.abs(given).max()) or 1.0
+        return -size * self._ceiling(ident, -given / size), size * self._ceiling(ident, given / size)
 
     def _ceiling(self, ident: IdentifiedSet, direction: Array) -> float:
-        """The least t with ``direction . theta <= t kappa`` on all of the set."""
-        size = float(np.abs(direction).max())
+        """The least t with ``direction . theta <= t kappa`` on all of the set; the largest entry is 1 in size, or 0."""
         member = ident.center()
         while member[-1] > 0:
             t = float(direction @ member[:-1] / member[-1])
             if t > LARGEST:
                 break
             value, member = ident.support(np.append(direction, -t))
-            if value <= SUPPORTED * max(1.0, size, abs(t)):
+            if value <= SUPPORTED * max(1.0, abs(t)):
                 return t
         return np.inf
 
