@@ -13,7 +13,7 @@ from irl_ident.sweeps.supervising import Died
 from irl_ident.sweeps.work import Code, OtherCode, Rows, Run, Unit, do
 
 CONNECT = 10
-"""Seconds in which a scheduler has to answer."""
+"""Seconds in which a scheduler has to answer, and to have a worker: those that died may be on their way back."""
 
 WORKERLESS = 300
 """Seconds that a scheduler may be without any worker, while tasks are under way."""
@@ -54,6 +54,8 @@ class Cluster:
             self._threads: int = 0
             opened.callback(_closed, self._client)
             self._seen_workers = time.monotonic()
+            with contextlib.suppress(OSError):
+                self._client.wait_for_workers(1, timeout=CONNECT)
             self._count()
             if not self._threads:
                 raise self._lost(f"has no workers: start some with `dask worker {address} --nthreads 1`")
