@@ -12,6 +12,7 @@ it is full and when it is read-only.
 import errno
 import hashlib
 import json
+import os
 import resource
 import subprocess
 import sys
@@ -114,7 +115,7 @@ def told(program, *arguments):
     lines = result.output.strip().splitlines()
     assert result.exit_code in (1, 2), f"exit code {result.exit_code}: {result.output}"
     assert not any("Traceback" in line for line in lines), result.output
-    raise OSError(next((code for code in FAILED if f"[Errno {code}]" in lines[-1]), 0), lines[-1])
+    raise OSError(next((code for code in FAILED if os.strerror(code)[1:] in lines[-1]), 0), lines[-1])
 
 
 def complaints(every, folder):

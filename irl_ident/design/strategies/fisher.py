@@ -48,7 +48,7 @@ if TYPE_CHECKING:
     from irl_ident.identified.base import IdentifiedSet
 
 SILENT = 1e-12
-"""Eigenvalues of the total information below this share of the largest are taken as 0."""
+"""Eigenvalues of the total information, within open directions, are 0 below this share of its largest of all."""
 
 
 def expected_visits(env: Environment, policy: Array, horizon: int | None = None) -> Array:
@@ -180,5 +180,6 @@ def _identifiable(within: Array | None, before: Array, each: Array) -> Array:
     span = np.eye(before.shape[0]) if within is None else within
     if not span.shape[1]:
         return span
-    values, vectors = linalg.eigh(span.T @ (before + each.sum(axis=0)) @ span)
-    return np.asarray(span @ vectors[:, values > SILENT * max(float(values[-1]), np.finfo(float).tiny)])
+    total = before + each.sum(axis=0)
+    values, vectors = linalg.eigh(span.T @ total @ span)
+    return np.asarray(span @ vectors[:, values > SILENT * np.linalg.norm(total, 2)])
