@@ -103,6 +103,8 @@ def score(estimate: Estimate, agent: Agent, env: Environment, *, base_objective:
     ValueError
         The estimate has no policy or reward to ask for; the agent's objective is not known; a reward or policy has the
         wrong shape or is not finite.
+    ArithmeticError
+        Rounding hides a distance or a regret, as of rewards that are all but shaping.
     """
     for verb in ("policy", "reward"):
         if not callable(getattr(estimate, verb, None)):

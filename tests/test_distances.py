@@ -238,6 +238,18 @@ def test_minimal_form_is_the_least_of_all_equivalent_rewards_on_transitions(disc
     np.testing.assert_allclose(distances.canonical(first, env, "minimal"), mean, atol=1e-8)
 
 
+@pytest.mark.parametrize("left", [1e-8, 1e-9])
+def test_minimal_form_of_long_episodes_is_a_projection(left):
+    """Normal equations are singular there to double precision; an orthonormal basis of what shapes is not."""
+    env = ii.builders.random_environment(5, 2, discount=1 - left, seed=0)
+    first, second = rewards(0, 2, 5, 2)
+    root = 1 / np.linalg.norm(env.dense(), axis=2).ravel()
+    basis = np.linalg.qr(root[:, None] * env.shaping.toarray())[0]
+    least = [root * r.ravel() - basis @ (basis.T @ (root * r.ravel())) for r in (first, second)]
+    expected = np.linalg.norm(least[0] / np.linalg.norm(least[0]) - least[1] / np.linalg.norm(least[1]))
+    np.testing.assert_allclose(distances.starc(first, second, env, "minimal"), expected, rtol=0, atol=1e-6)
+
+
 def test_val_form_is_the_advantage_of_the_policy():
     env = world(4)
     reward = rewards(4, 4, 3)

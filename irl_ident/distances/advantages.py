@@ -38,6 +38,8 @@ ROUNDS = 6
 """Most corrections of values."""
 DENSE_STATES = 500
 """Up to so many states the norm of ``B (I - C_pi)^-1`` is computed, and normal equations are factorised."""
+SQUARED = 1e5
+"""Up to so many expected discounted steps normal equations, of the square of their condition, have digits enough."""
 STEPS = 20_000
 """LSMR steps at most."""
 
@@ -142,7 +144,7 @@ class _Normal:
 
     def __init__(self, env: Environment, w: Array) -> None:
         self.weighted = sparse.csr_array(env.shaping.multiply(np.sqrt(w)[:, None]))
-        self.factors: Any = linalg.cho_factor(_square(env, self.weighted)) if env.n_states <= DENSE_STATES else None
+        self.factors: Any = _factors(env, self.weighted) if env.n_states <= DENSE_STATES else None
 
     def solve(self, b: Array, g: Array) -> Array:
         """``x`` (S,), to a few digits at least; by LSMR (Fong & Saunders 2011) in large environments."""
@@ -150,6 +152,14 @@ class _Normal:
             return np.asarray(linalg.cho_solve(self.factors, g))
         found = sparse_linalg.lsmr(self.weighted, b, atol=1e-14, btol=1e-14, conlim=0, maxiter=STEPS)
         return np.asarray(found[0])
+
+
+def _factors(env: Environment, rows: sparse.csr_array) -> tuple[Array, bool]:
+    """R with ``rows^T rows = R^T R``, and whether it is lower; in long episodes of ``rows``, not of their square."""
+    if lengths(env).longest <= SQUARED:
+        factor, lower = linalg.cho_factor(_square(env, rows))
+        return np.asarray(factor), bool(lower)
+    return np.asarray(linalg.qr(rows.toarray(), mode="r")[0][: env.n_states]), False
 
 
 def _square(env: Environment, rows: sparse.csr_array) -> Array:

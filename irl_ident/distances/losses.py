@@ -240,6 +240,11 @@ def optimised_regret(optimised: npt.ArrayLike, truth: npt.ArrayLike, env: Enviro
     -------
     OptimisedRegret
         Actions are optimal within the tolerance of :func:`irl_ident.planning.optimal_actions`.
+
+    Raises
+    ------
+    ArithmeticError
+        As for :func:`regret`.
     """
     return Judge.of("truth", truth, env).optimising(optimised)
 
@@ -259,6 +264,11 @@ def transfer_regret(
     -------
     tuple of OptimisedRegret
         One for each environment, in order.
+
+    Raises
+    ------
+    ArithmeticError
+        As for :func:`regret`.
     """
     for name, given in (("optimised", optimised), ("truth", truth)):
         if not callable(given):
@@ -283,6 +293,11 @@ def reward_result_gap(agent: Behaviour, base_objective: npt.ArrayLike, env: Envi
     Returns
     -------
     RewardResultGap
+
+    Raises
+    ------
+    ArithmeticError
+        As for :func:`regret`.
     """
     judge = Judge.of("base_objective", base_objective, env)
     if not callable(getattr(agent, "policy", None)):

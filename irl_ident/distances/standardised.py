@@ -105,6 +105,11 @@ def canonical(
     array (S, A)
         The same for all rewards that differ by shaping, by redistribution or, for discounts below 1, by a constant;
         right to 2.5e-7 of its length, and 0 for trivial rewards.
+
+    Raises
+    ------
+    ValueError, ArithmeticError
+        As for :func:`starc`.
     """
     r, k = scaled(reward_of("reward", reward, env))
     form = _settled("reward", r, env, canonicalisation, policy).reshape(env.n_states, env.n_actions)
