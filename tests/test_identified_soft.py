@@ -195,6 +195,14 @@ def test_canonical_ranges_are_those_of_rewards(twice):
     np.testing.assert_allclose(ident.canonical_ranges(), np.column_stack([wanted, wanted]), rtol=0, atol=1e-6)
 
 
+@pytest.mark.parametrize("kind", [StateRewards(5), ii.rewards.LinearRewards(np.eye(15).reshape(5, 3, 15)[:, :, :6])])
+def test_rounding_of_an_even_policy_has_no_canonical_form(kind):
+    env = ii.builders.random_environment(5, 3, discount=0.9, seed=0)
+    ident = ii.identify([(env, np.full((5, 3), 1 / 3))], kind, "soft")
+    assert ident.contains(np.zeros(kind.dim))
+    np.testing.assert_array_equal(ident.canonical_ranges(), [[0.0, 1.0]] * len(ident.canonical_ranges()))
+
+
 def test_a_conflict_that_was_not_reduced_says_so():
     family = StateActionRewards(4, 3)
     (one, other), (third, _) = soft_evidence(0, family, 2)[1], soft_evidence(1, family, 2)[1]

@@ -41,6 +41,9 @@ CONSISTENT = 1e-6
 FLAT = 1e-10
 """A direction along which a unit vector rises by less than this is open."""
 
+TRIVIAL = 1e-8
+"""Rewards whose range is at most so many temperatures are as good as trivial."""
+
 
 @dataclass(frozen=True, eq=False)
 class SoftSet(IdentifiedSet):
@@ -166,13 +169,14 @@ class SoftSet(IdentifiedSet):
     def canonical_ranges(self) -> Array:
         """Intervals of the canonical form of each different reward, (P, 2), as for optimal agents.
 
-        They are [0, 1] while anything but constants is open, and where everything is the same.
+        They are [0, 1] while anything but constants is open, and where everything is the same up to 1e-8 temperatures:
+        then trivial rewards explain the evidence as well.
         """
         middle = different_rewards(self.family, self.center())
         moved = different_rewards(self.family, self.affine.null_basis.T)
         largest = np.abs(different_rewards(self.family, np.eye(self.family.dim))).max()
         uneven = np.ptp(moved, axis=1) > FLAT * largest
-        if uneven.any() or not self.affine.decided or np.ptp(middle) == 0:
+        if uneven.any() or not self.affine.decided or np.ptp(middle) <= TRIVIAL * self.temperature:
             return np.tile([0.0, 1.0], (middle.size, 1))
         canonical = (middle - middle.min()) / np.ptp(middle)
         return np.column_stack([canonical, canonical])
