@@ -62,6 +62,15 @@ def test_the_next_step_names_candidate_and_direction():
     assert report(done, [circle(0, 1)]).next_step == "nothing: no environment can resolve what is left"
 
 
+def test_no_candidate_is_the_next_step_where_only_trivial_rewards_are_left():
+    env = ii.builders.random_environment(5, 3, discount=0.9, seed=0)
+    ident = ii.identify([(env, np.full((5, 3), 1 / 3))], ii.rewards.StateRewards(5))
+    told = report(ident, [env])
+    assert told.verdict == "trivial rewards only"
+    assert told.next_step == ident.report().next_step
+    assert told.next_step.startswith("ask whether all that was shown was optimal")
+
+
 def test_what_a_candidate_never_reaches_it_does_not_close():
     """Two rooms; from the left one a way to the right one that only the second candidate has."""
     family = ii.rewards.StateRewards(4)

@@ -219,9 +219,9 @@ def closes(
 def report(
     ident: IdentifiedSet, candidates: Sequence[Environment], names: Sequence[str] | None = None, *, seed: int = 0
 ) -> Report:
-    """The report of an identified set, with the candidate that closes most as its next step."""
+    """The report of an identified set, with the candidate that closes most as its next step if something is open."""
     told = ident.report()
-    if ident.conflict is not None:
+    if ident.conflict is not None or told.settled:
         return told
     return replace(told, next_step=closes(ident, candidates, names, seed=seed).next_step())
 

@@ -140,8 +140,8 @@ class IdentifiedSet(ABC):
         Parameters
         ----------
         strict : bool
-            Raise :class:`NotIdentified`, which carries the report, unless the objective is identified up to what no
-            experiment can resolve.
+            Raise :class:`NotIdentified`, which carries the report, unless it is ``settled``: the objective is
+            identified up to what no experiment can resolve, or only trivial rewards are left.
         """
         report = self._report()
         if strict and not report.settled:
