@@ -342,6 +342,27 @@ def test_canonical_ranges_where_a_constant_is_a_price_for_time(seed, kind, unit)
         assert (at_least @ theta >= -1e-7 * np.abs(theta).max()).all()
 
 
+@pytest.mark.parametrize("kind", [StateRewards(4), StateActionRewards(4, 2)])
+@pytest.mark.parametrize("seed", range(3))
+def test_the_farthest_pair_of_episodes_with_states_not_seen_is_of_members(seed, kind):
+    env = episodes(seed, 4, 2)
+    policy = ii.agents.Optimal(kind, np.random.default_rng(seed).uniform(-1, 1, kind.dim)).policy(env)
+    policy[1] = 0
+    ident = ii.identify([(env, ii.evidence.Policy(policy))], kind)
+    lower, upper = ident.diameter()
+    assert 0.1 < lower <= upper
+    pair = ident.farthest_pair()
+    forms = [(theta - theta.min()) / np.ptp(theta) for theta in pair]
+    assert np.abs(forms[0] - forms[1]).max() >= lower - 1e-9
+    onward = (env.dense() * ~env.absorbing[:, None, None]).reshape(8, 4)
+    for theta in pair:
+        reward = kind.reward(env, theta).ravel() / np.abs(theta).max()
+        told = (np.repeat(np.eye(4), 2, axis=0) - onward)[np.repeat(policy.any(axis=1), 2)]
+        paid, shown = reward[np.repeat(policy.any(axis=1), 2)], policy[policy.any(axis=1)].ravel() > 0
+        found = optimize.linprog(np.zeros(4), -told, -paid, told[shown], paid[shown], bounds=[(None, None)] * 4)
+        assert found.status == 0
+
+
 def test_strict_report_raises_with_the_report():
     family, _, evidence = seen(0, 4, 2, 1)
     with pytest.raises(NotIdentified) as caught:

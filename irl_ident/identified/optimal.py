@@ -219,7 +219,7 @@ class OptimalSet(IdentifiedSet):
         if rewards is None and priced is None:
             return self.certified_support, self.family.dim
         table = np.eye(self.family.dim) if rewards is None else rewards
-        return reward_support(self.constraints, table, self._hidden_bounds(), priced)
+        return reward_support(self.constraints, table, self._hidden_bounds(), self.certified_support, priced)
 
     def _free(self, direction: Array) -> bool:
         """Whether any multiple of ``direction`` (d,) can be added to members: it shapes in every environment."""

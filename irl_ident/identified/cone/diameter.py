@@ -36,11 +36,11 @@ SupportFunction = Callable[[Array], Bounded]
 CONSTANT = 1e-9
 """Rewards that differ from a constant by less than this are one."""
 
+SPREAD = 1e-3
+"""Share of their size by which rewards of a member differ at least that shows how far apart canonical forms are."""
+
 NO_PRICE = 1e-12
 """Rows in which a constant has less than this share of the largest entry are free of it."""
-
-ELIMINATED_ENTRIES = 4_000_000
-"""Constants are eliminated from rows that are then no more than this."""
 
 FULL = 1 - 1e-12
 """A canonical diameter cannot be more than 1: from here on no further program is solved."""
@@ -118,13 +118,14 @@ def _farthest(support: SupportFunction, places: int, s: int, sign: int) -> _Fart
 
 
 def reward_support(
-    constraints: Constraints, rewards: Array, hidden: Array, priced: Array | None = None
+    constraints: Constraints, rewards: Array, hidden: Array, members: SupportFunction, priced: Array | None = None
 ) -> tuple[SupportFunction, int]:
     """The support function over rewards, ``y = U theta`` up to a constant, in the gauge ``|y|_inf <= 1``.
 
     The cone is carried over by ``theta = pinv(U) y`` and closed under adding constants, of which canonical forms are
     free.  Where the family has constants and the cone is not free of them, as at discount 1, where they are a price for
-    time, it is ``theta = pinv(U) y + t w`` with any t, eliminated (Fourier 1826; Motzkin 1936).
+    time, it is ``theta = pinv(U) y + t w`` with a further unknown t.  Where rows ``a y + p t >= 0`` have a t, its
+    largest lower bound will do, and its least upper one: neither is above ``max |a|_1 / |p|`` in size.
 
     Parameters
     ----------
@@ -133,13 +134,16 @@ def reward_support(
         U: a row for each different reward.
     hidden : array
         Bounds on the unknowns beyond ``theta`` for rewards of at most 1.
+    members : callable
+        The support function over ``theta``, in the gauge ``|theta|_inf <= 1``.
     priced : array (d,), optional
         w, with ``U w = 1``: a constant that members of the cone cannot have in any amount.
 
     Returns
     -------
     support : callable
-        Where constants are priced and there are further unknowns, its upper bounds do without the rows in these.
+        Where constants are priced and there are further unknowns, its upper bounds do without the rows in these, and
+        its lower ones are those of ``members``.
     places : int
         P.
     """
@@ -149,7 +153,7 @@ def reward_support(
     inverse = np.linalg.pinv(spanning, rcond=RANK_TOLERANCE)
     outside = linalg.null_space(spanning.T, rcond=RANK_TOLERANCE).T
     if priced is not None:
-        return _priced_support(constraints, rewards, priced, inverse, outside), places
+        return _priced_support(constraints, rewards, members, priced, inverse, outside), places
     carry = linalg.block_diag(inverse[:dim], np.eye(hidden.size))
     equal = np.vstack([constraints.equal @ carry, np.hstack([outside, np.zeros((len(outside), hidden.size))])])
     at_least = np.asarray(constraints.at_least @ carry)
@@ -170,7 +174,12 @@ def weights_of_constant(rewards: Array) -> Array | None:
 
 
 def _priced_support(
-    constraints: Constraints, rewards: Array, priced: Array, inverse: Array, outside: Array
+    constraints: Constraints,
+    rewards: Array,
+    members: SupportFunction,
+    priced: Array,
+    inverse: Array,
+    outside: Array,
 ) -> SupportFunction:
     """That of :func:`reward_support` for a cone that is not free of constants."""
     dim, exact = rewards.shape[1], constraints.unknowns == rewards.shape[1]
@@ -178,32 +187,31 @@ def _priced_support(
     known = sparse.csr_array(whole[np.diff(whole[:, dim:].tocsr().indptr) == 0][:, :dim])
     rows, price = np.asarray(known @ inverse), np.asarray(known @ priced)
     price[np.abs(price) <= NO_PRICE * np.abs(rows).max(axis=1, initial=0)] = 0
-    at_least, complete = _without(rows, price)
+    up, down = price > 0, price < 0
+    ends = [(np.abs(rows[side]).sum(axis=1) / np.abs(price[side])).max() for side in (up, down) if side.any()]
+    largest = np.append(np.ones(len(rewards)), min(ends, default=0.0))
+    at_least, equal = np.column_stack([rows, price]), np.column_stack([outside, np.zeros(len(outside))])
 
     def support(direction: Array) -> Bounded:
-        found = certified_maximum(direction, at_least, outside, np.ones(len(rewards)))
-        if not (exact and complete):
-            return Maximum(np.zeros(dim), 0.0, found.upper)
-        left = rows @ found.theta
-        least = (-left[price > 0] / price[price > 0]).max(initial=-np.inf)
-        most = (-left[price < 0] / price[price < 0]).min(initial=np.inf)
+        found = certified_maximum(np.append(direction, 0.0), at_least, equal, largest)
+        if not exact:
+            return _reached(rewards, direction, members(rewards.T @ direction).theta, found.upper)
+        y = found.theta[:-1]
+        left = rows @ y
+        least = (-left[up] / price[up]).max(initial=-np.inf)
+        most = (-left[down] / price[down]).min(initial=np.inf)
         inside = [end for end in (least, most) if np.isfinite(end)]
-        return replace(found, theta=inverse @ found.theta + (np.mean(inside) if inside else 0.0) * priced)
+        return replace(found, theta=inverse @ y + (np.mean(inside) if inside else 0.0) * priced)
 
     return support
 
 
-def _without(rows: Array, column: Array) -> tuple[Array, bool]:
-    """``{y : some t has rows y + t column >= 0}`` as rows (n, P), and whether these are all; else some are left out."""
-    up, down = np.flatnonzero(column > 0), np.flatnonzero(column < 0)
-    kept = rows[column == 0]
-    if up.size * down.size * rows.shape[1] > ELIMINATED_ENTRIES:
-        return kept, False
-    pairs = rows[up, None] / column[up, None, None] - rows[None, down] / column[None, down, None]
-    joined = np.vstack([kept, pairs.reshape(-1, rows.shape[1])])
-    largest = np.abs(joined).max(axis=1, initial=0)
-    said = largest > NO_PRICE * max(float(largest.max(initial=0)), np.finfo(float).tiny)
-    return joined[said] / largest[said, None], True
+def _reached(rewards: Array, direction: Array, theta: Array, upper: float) -> Maximum:
+    """How far a member (d,) reaches along differences of rewards, (P,), its own moved and stretched to [-1, 1]."""
+    y = rewards @ theta
+    spread = float(np.ptp(y))
+    lower = 2 * float(direction @ y) / spread if spread > SPREAD * np.abs(y).max() else 0.0
+    return Maximum(theta, min(max(lower, 0.0), upper), upper)
 
 
 def parameter_diameter(
