@@ -266,5 +266,12 @@ def test_nothing_is_reported_of_no_evidence():
         page(ii.identified.anything(STATES), title="nothing")
 
 
+def test_members_lie_in_the_intervals_where_rounding_is_all_that_they_differ_by():
+    env = ii.builders.random_environment(5, 3, discount=0.9, seed=0)
+    told = ranges_of(ii.identify([(env, np.full((5, 3), 1 / 3))], ii.rewards.StateRewards(5)))
+    np.testing.assert_array_equal(told.intervals, 0)
+    np.testing.assert_array_equal(told.pair, 0)
+
+
 def test_every_verdict_has_plain_words():
     assert set(wording.VERDICTS) == set(get_args(Verdict))

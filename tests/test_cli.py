@@ -146,6 +146,19 @@ def test_the_installed_command_runs(files):
     assert json.loads(done.stdout)["report"]["verdict"] == "a set"
 
 
+@pytest.mark.parametrize(
+    ("even", "reason"), [(True, "no environment can resolve what is left"), (False, "other environments are needed")]
+)
+def test_next_asks_for_other_environments_where_one_can_tell_more(tmp_path, even, reason):
+    env = ii.builders.random_environment(5, 3, discount=0.9, seed=0)
+    shown = ii.agents.Optimal(ii.rewards.StateRewards(5), [1.0, 0.0, 0.3, -1.0, 0.5]).policy(env)
+    ii.evidence.save(tmp_path / "seen.json", [(env, np.full((5, 3), 1 / 3) if even else shown)])
+    ii.evidence.save_environments(tmp_path / "same.json", [env])
+    told = run("next", tmp_path / "seen.json", "--candidates", tmp_path / "same.json", "--samples", 20)
+    assert told.exit_code == 0
+    assert f"apart: {reason}." in " ".join(told.output.split())
+
+
 def test_the_version_is_that_of_the_library():
     assert run("--version").stdout == f"{ii.__version__}\n"
 

@@ -52,7 +52,7 @@ def next_environment(
             print_json({"samples": samples, "seed": seed, "candidates": ranked})
             return
         console().print(ranking_table(ranked, samples))
-        print(why(ranked, samples))
+        print(why(ranked, samples, ident))
         print(difference(ident, environments[order[0]], labels[order[0]]))
 
 
@@ -67,11 +67,14 @@ def ranking_table(ranked: Sequence[dict[str, Any]], samples: int) -> Table:
     return table
 
 
-def why(ranked: Sequence[dict[str, Any]], samples: int) -> str:
+def why(ranked: Sequence[dict[str, Any]], samples: int, ident: IdentifiedSet) -> str:
     """The advice in a sentence."""
     best = ranked[0]
     if best["score"] <= 0:
-        return f"No candidate tells any two of {samples} possible objectives apart: other environments are needed."
+        reason = (
+            "no environment can resolve what is left" if ident.report().settled else "other environments are needed"
+        )
+        return f"No candidate tells any two of {samples} possible objectives apart: {reason}."
     return (
         f"Try {best['environment']}: {samples} objectives drawn from the identified set show {best['behaviours']} "
         f"different behaviours there, so two of them differ with probability {best['score']:.3f}."

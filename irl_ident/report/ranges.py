@@ -65,7 +65,9 @@ def ranges_of(ident: IdentifiedSet, watched: Callable[[Answers, int], Answers] =
     pair = ident.farthest_pair()
     rewards = not isinstance(family, LinearRewards)
     if ident.rationality == "optimal" and rewards and family.dim <= MOST_RANGES:
-        return Ranges("canonical reward", names, ident.canonical_ranges(), (canonical(pair[0]), canonical(pair[1])))
+        ends = ident.canonical_ranges()
+        one, another = (np.clip(canonical(theta), *ends.T) for theta in pair)
+        return Ranges("canonical reward", names, ends, (one, another))
     free = any(a.kind == "constant" for a in ident.ambiguities)
     if ident.rationality == "optimal":
         pair = in_gauge(pair[0]), in_gauge(pair[1])
