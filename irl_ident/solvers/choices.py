@@ -41,6 +41,8 @@ PLANNED = 1e-5
 CARRIED = 1e-3
 """No value of a soft plan changes any more by the first, in temperatures, nor by the second over the longest expected
 discounted number of steps."""
+RIGHT = 1e-9
+"""Share of the range of optimal values to which ties are right: a tenth of what counts as one."""
 POLICY_STEPS = 1000
 """Improvements of a policy before planning is given up; under ten are usual."""
 
@@ -224,8 +226,8 @@ class OptimalPlans:
 def optimal_plans(env: Environment, rewards: Array, start: Array, allowed: float = np.inf) -> OptimalPlans:
     """Howard's policy iteration for rewards (N, S, A), from deterministic policies (N, S).
 
-    Exact up to rounding: values to the share ``ROUNDING`` of the largest, and gaps to ``allowed``; in extended
-    precision where double does not do.
+    Values are right to half the share ``RIGHT`` of their range or to ``ROUNDING`` of the largest, whichever is more,
+    and gaps to ``allowed``; in extended precision where double does not do.
     """
     if env.n_states > STACKED_STATES:
         q = np.array([planning.optimal(env, reward).q for reward in rewards]).reshape(rewards.shape)
@@ -235,8 +237,9 @@ def optimal_plans(env: Environment, rewards: Array, start: Array, allowed: float
     gaps = q.max(axis=2, initial=-np.inf)[..., None] - q
     values, longest = q.max(axis=2, initial=-np.inf), lengths(env).longest
     noise = longest * roundings(env, rewards, values) if len(rewards) else np.zeros(0)
-    largest = np.abs(q).max(axis=(1, 2), initial=0)
-    poor = np.flatnonzero(noise > np.minimum(ROUNDING * largest, allowed / 2))
+    spread = q.max(axis=(1, 2), initial=-np.inf) - q.min(axis=(1, 2), initial=np.inf)
+    enough = np.maximum(RIGHT * spread / 2, ROUNDING * np.abs(q).max(axis=(1, 2), initial=0))
+    poor = np.flatnonzero(noise > np.minimum(enough, allowed / 2))
     if poor.size:
         better = refined(env, rewards[poor], values[poor], longest, partial(_evaluated, env))
         q[poor], gaps[poor], chosen[poor] = better.q, better.gaps, better.gaps.argmin(axis=2)
