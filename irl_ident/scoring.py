@@ -11,7 +11,9 @@ x the occupancy of the agent's own policy pi, so that states where the agent nev
 
 from __future__ import annotations
 
+from collections.abc import Callable
 from dataclasses import dataclass
+from typing import TypeVar
 
 import numpy as np
 import numpy.typing as npt
@@ -25,11 +27,15 @@ from irl_ident.environment import Array, Environment
 from irl_ident.planning.checks import policy_on
 from irl_ident.solvers.base import Estimate, NoReward
 
+Measured = TypeVar("Measured")
+
 DYNAMICS_BLIND = "EPIC does not see dynamics: it can tell apart rewards that are the same objective here; prefer STARC"
 UNSOUND = (
     "EPIC is not sound here, where transitions are stochastic: it can be near 1 for the same objective and near 0 for "
     "opposite ones; prefer STARC"
 )
+
+UNKNOWN = "not known"
 
 
 @dataclass(frozen=True)
@@ -40,7 +46,8 @@ class Score:
     ----------
     starc, starc_minimal : float or None
         STARC distance of the estimated reward from the mesa-objective, in [0, 2], in the canonical forms ``"val"``
-        (uniform policy) and ``"minimal"``.  This and the next three are None for estimates without a reward.
+        (uniform policy) and ``"minimal"``.  This and the next three are None for estimates without a reward, and where
+        rounding hides them, as of rewards that are all but shaping; the notes say which.
     epic, dard : float or None
         In [0, 1], under uniform coverage.
     regret : OptimisedRegret or None
@@ -70,7 +77,7 @@ class Score:
         lines = [
             ("STARC, in [0, 2]", _pair(self.starc, "val", self.starc_minimal, "minimal")),
             ("DARD, EPIC, in [0, 1]", _pair(self.dard, "DARD", self.epic, "EPIC")),
-            ("regret of optimising it", "no reward" if self.regret is None else str(self.regret)),
+            ("regret of optimising it", UNKNOWN if self.regret is None else str(self.regret)),
             ("regret of its policy", f"{self.policy_regret:.4f}"),
             ("distance of policies", f"{self.policy_distance:.4f}"),
         ]
@@ -104,7 +111,7 @@ def score(estimate: Estimate, agent: Agent, env: Environment, *, base_objective:
         The estimate has no policy or reward to ask for; the agent's objective is not known; a reward or policy has the
         wrong shape or is not finite.
     ArithmeticError
-        Rounding hides a distance or a regret, as of rewards that are all but shaping.
+        Rounding hides how much is to lose by the agent's own objective, as of one that is all but shaping.
     """
     for verb in ("policy", "reward"):
         if not callable(getattr(estimate, verb, None)):
@@ -128,16 +135,25 @@ def score(estimate: Estimate, agent: Agent, env: Environment, *, base_objective:
         reward = pair_reward_of("estimate.reward(env)", estimate.reward(env), env)
     except NoReward as error:
         return Score(None, None, None, None, None, **own, gap=gaps[0], predicted_gap=gaps[1], notes=(str(error),))
+    notes = [DYNAMICS_BLIND if _deterministic(env) else UNSOUND]
+
+    def decided(name: str, measure: Callable[[], Measured]) -> Measured | None:
+        try:
+            return measure()
+        except ArithmeticError as error:
+            notes.append(f"{name}: {error}")
+            return None
+
     return Score(
-        starc=distances.starc(reward, truth, env, "val"),
-        starc_minimal=distances.starc(reward, truth, env, "minimal"),
-        epic=distances.epic(reward, truth, env),
-        dard=distances.dard(reward, truth, env),
-        regret=judge.optimising(reward),
+        starc=decided("STARC (val)", lambda: distances.starc(reward, truth, env, "val")),
+        starc_minimal=decided("STARC (minimal)", lambda: distances.starc(reward, truth, env, "minimal")),
+        epic=decided("EPIC", lambda: distances.epic(reward, truth, env)),
+        dard=decided("DARD", lambda: distances.dard(reward, truth, env)),
+        regret=decided("optimising it", lambda: judge.optimising(reward)),
         **own,
         gap=gaps[0],
         predicted_gap=gaps[1],
-        notes=(DYNAMICS_BLIND if _deterministic(env) else UNSOUND,),
+        notes=tuple(notes),
     )
 
 
@@ -151,4 +167,5 @@ def _deterministic(env: Environment) -> bool:
 
 
 def _pair(first: float | None, one: str, second: float | None, other: str) -> str:
-    return "no reward" if first is None or second is None else f"{first:.4f} ({one}), {second:.4f} ({other})"
+    shown = [UNKNOWN if value is None else f"{value:.4f}" for value in (first, second)]
+    return UNKNOWN if shown == [UNKNOWN] * 2 else f"{shown[0]} ({one}), {shown[1]} ({other})"

@@ -128,6 +128,17 @@ def test_what_cannot_be_done_is_said_in_one_line(files, arguments, monkeypatch):
     assert result.stderr.startswith("irl-ident: ")
 
 
+@pytest.mark.parametrize("error", [ii.identified.SolverFailed, ArithmeticError])
+def test_what_is_not_decided_is_said_in_one_line(files, error, monkeypatch):
+    def fails(*_):
+        raise error("status 4")
+
+    monkeypatch.setattr(ii.identified.OptimalSet, "report", fails)
+    result = run("assess", files / "seen.json")
+    assert result.exit_code == 2
+    assert result.stderr == "irl-ident: status 4\n"
+
+
 def test_candidates_with_other_states_are_refused(files):
     ii.evidence.save_environments(files / "other.json", [ii.builders.random_environment(3, 4, 0.9, seed=0)])
     result = run("next", files / "seen.json", "--candidates", files / "other.json")

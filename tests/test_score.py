@@ -90,9 +90,20 @@ def test_an_estimate_without_a_reward_is_scored_by_its_policy():
     np.testing.assert_allclose(score.policy_regret, distances.regret(ENV, truth, np.full((4, 3), 1 / 3)))
     np.testing.assert_allclose(score.policy_distance, 2 / 3)
     assert "recovers no reward" in score.notes[0]
-    assert str(score).count("no reward") == 4
+    assert str(score).count("not known") == 3
     exact = ii.score(estimate(Cloned(agent.policy(ENV))), agent, ENV)
     np.testing.assert_allclose([exact.policy_regret, exact.policy_distance], 0, atol=1e-12)
+
+
+def test_distances_that_rounding_hides_are_left_out_and_the_others_kept():
+    shaping = (ENV.shaping @ np.random.default_rng(0).normal(size=4)).reshape(4, 3)
+    score = ii.score(estimate(optimal(shaping + 1e-11 * rewards(1))), optimal(rewards(0)), ENV)
+    assert score.starc is None
+    assert score.starc_minimal is None
+    assert score.regret is not None
+    assert score.epic is not None
+    assert [note[:20] for note in score.notes[1:]] == ["STARC (val): r1: the", "STARC (minimal): r1:"]
+    assert "STARC, in [0, 2]         not known\n" in str(score)
 
 
 def test_gaps_under_the_base_objective():

@@ -14,18 +14,20 @@ import typer
 from rich.console import Console
 from rich.status import Status
 
+from irl_ident.highs import SolverFailed
+
 MOST_ROWS = 20
 """So many rows of a table are printed, those that matter most."""
 
 
 @contextmanager
 def one_clear_line() -> Iterator[None]:
-    """Turn what is wrong with the input into one line and exit code 2."""
+    """Turn what is wrong with the input, or not decided in rounding, into one line and exit code 2."""
     try:
         yield
     except BrokenPipeError:
         raise
-    except (ValueError, OSError) as error:
+    except (ValueError, OSError, ArithmeticError, SolverFailed) as error:
         print(f"irl-ident: {' '.join(_what(error).split())}", file=sys.stderr)
         raise typer.Exit(2) from error
     except KeyboardInterrupt as interrupt:
@@ -33,7 +35,7 @@ def one_clear_line() -> Iterator[None]:
         raise typer.Exit(130) from interrupt
 
 
-def _what(error: ValueError | OSError) -> str:
+def _what(error: Exception) -> str:
     """What is wrong; of a file, its name comes first and numbers of errors are left out."""
     if isinstance(error, OSError) and error.filename is not None and error.strerror:
         return f"{error.filename}: {error.strerror[0].lower()}{error.strerror[1:]}"
