@@ -73,6 +73,16 @@ class _Point:
     z: Array
     y: Array
 
+    @cached_property
+    def weights(self) -> Array:
+        """``y / s``."""
+        return self.y / self.s
+
+    @cached_property
+    def mu(self) -> float:
+        """The mean of ``s y``."""
+        return float(self.s @ self.y) / self.s.size
+
     def __add__(self, other: _Point) -> _Point:
         return _Point(self.u + other.u, self.s + other.s, self.z + other.z, self.y + other.y)
 
@@ -156,7 +166,7 @@ class _Steps:
         program, newton = self.program, self.program.newton
         equal, equal_transposed = newton.form.equal, newton.equal_transposed
         point, rows, balance, ties = self.point, self.residuals.rows, self.residuals.balance, self.residuals.ties
-        weights, mu = point.y / point.s, _mu(point)
+        weights = point.weights
         wanted = target / point.y - share * rows
         du, dy, dz = np.zeros(point.u.size), np.zeros(point.y.size), np.zeros(point.z.size)
         left, best, size = (-share * balance, wanted, -share * ties), (du, dy, dz), np.inf
@@ -176,18 +186,18 @@ class _Steps:
             if not missing < size:
                 break
             best, size = (du, dy, dz), missing
-            if unbalanced <= goal and float(np.abs(left[1] * point.y).max()) <= REFINED * mu:
+            if unbalanced <= goal and float(np.abs(left[1] * point.y).max()) <= REFINED * point.mu:
                 break
         du, dy, dz = best
         return _Point(du, program.apply(du) + share * rows, dz, dy)
 
     def best(self) -> tuple[_Point, tuple[float, float]]:
         """Predictor, corrector and centrality corrections; and how far the step reaches."""
-        point, mu = self.point, _mu(self.point)
+        point = self.point
         found = self.towards(-point.s * point.y, 1.0)
         reach = point.reach(found)
         affine = float((point.s + reach[0] * found.s) @ (point.y + reach[1] * found.y)) / point.s.size
-        centre = (affine / mu) ** 3 * mu
+        centre = (affine / point.mu) ** 3 * point.mu
         found = self.towards(centre - point.s * point.y - found.s * found.y, 1.0)
         reach = point.reach(found)
         for _ in range(CORRECTIONS):
@@ -218,7 +228,7 @@ def iterates(newton: Newton, direction: Array) -> Iterator[Iterate]:
     point = _Point(np.zeros(form.unknowns), np.ones(rows), np.zeros(form.equal.shape[0]), np.full(rows, 0.1))
     shift = SHIFT
     while True:
-        weights = program.folded(point.y / point.s, 1)
+        weights = program.folded(point.weights, 1)
         shift = max(SHIFT, shift / 2)
         while (solve := newton.factor(weights, shift)) is None:
             shift *= 10
@@ -231,10 +241,6 @@ def iterates(newton: Newton, direction: Array) -> Iterator[Iterate]:
             return
         value, bound = program.bounds(point)
         yield _iterate(form, point, size, value, abs(bound - value))
-
-
-def _mu(point: _Point) -> float:
-    return float(point.s @ point.y) / point.s.size
 
 
 def _reach(point: Array, step: Array) -> float:
